@@ -1,0 +1,408 @@
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	byClient = "the client asked for it"
+	tooLate  = "too late"
+)
+
+// Wake is the next moment at which something changes by itself, and what that is. Its time is zero when only people can
+// change anything.
+type Wake struct {
+	At  time.Time
+	Why string
+}
+
+// Due says what the practice owes at a moment: the step to take now, or nil, and when to look again. It changes nothing but
+// the memory of having been asked.
+func (p *Pathway) Due(now time.Time) (*Step, Wake) {
+	if now.After(p.Woken) {
+		p.Woken = now
+	}
+	acts := p.acts(now)
+	if len(acts) == 0 && len(p.Pending) == 0 {
+		return nil, p.nextWake(now)
+	}
+	return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: slices.Clone(p.Pending), Acts: acts}, Wake{At: now}
+}
+
+// acts come in an order that matters: what must not happen is taken back before anything new is done.
+func (p *Pathway) acts(now time.Time) []Act {
+	acts := p.withdrawals(now)
+	for _, a := range p.Appointments {
+		if a.Filed != a.State {
+			acts = append(acts, Act{Do: FileDeed, Key: fmt.Sprintf("file/%s/%s", a.Name, a.State), Session: a.Name, State: a.State})
+		}
+	}
+	if p.Outcome != "" {
+		return acts
+	}
+	if cancels := p.cancellations(now); len(cancels) > 0 {
+		return append(acts, cancels...)
+	}
+	if act, ok := p.calendarAct(now); ok {
+		acts = append(acts, act)
+	}
+	acts = append(acts, p.dueReminders(now)...)
+	if p.mayEnd(now) {
+		acts = append(acts, Act{Do: EndDeed, Key: "letter", Outcome: p.ending()})
+	}
+	return acts
+}
+
+// calendarAct is the one thing to ask of the calendar now: a step asks for one at a time, so that each sees what the one
+// before it took.
+func (p *Pathway) calendarAct(now time.Time) (Act, bool) {
+	for _, r := range p.Requests {
+		switch r.Do {
+		case BookDeed:
+			return p.bookingAct(r.Kind, r, now), true
+		case MoveDeed:
+			return p.moveAct(r), true
+		}
+	}
+	if kind := p.wanted(now); kind != "" {
+		return p.bookingAct(kind, Request{}, now), true
+	}
+	return Act{}, false
+}
+
+func (p *Pathway) withdrawals(now time.Time) []Act {
+	var acts []Act
+	for _, m := range p.Outbox {
+		switch {
+		case p.stale(m):
+			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "the session was moved or cancelled"})
+		case !m.Until.IsZero() && !m.Until.After(now):
+			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: tooLate})
+		}
+	}
+	return acts
+}
+
+// cancellations: at somebody's wish; a dosing session found blocked within 48 hours; an integration whose dosing session does
+// not take place; preparation beyond what suffices; and at an ending, once the client has been spoken with.
+func (p *Pathway) cancellations(now time.Time) []Act {
+	var acts []Act
+	cancel := func(a Appointment, state SessionState, reason, request string) {
+		key := fmt.Sprintf("cancel/%s/r%d", a.Name, a.Revision)
+		if !slices.ContainsFunc(acts, func(act Act) bool { return act.Key == key }) {
+			acts = append(acts, Act{Do: CancelDeed, Key: key, Session: a.Name, State: state, Reason: reason, Request: request})
+		}
+	}
+	for _, r := range p.Requests {
+		a := p.appointment(r.Session)
+		if r.Do != CancelDeed || a == nil || a.State != Booked {
+			continue
+		}
+		reason, state := "the practice asked for it", SessionState(Cancelled)
+		if r.ByClient {
+			reason = byClient
+			if a.Start.Sub(now) < 24*time.Hour {
+				state = CancelledLate
+			}
+		}
+		cancel(*a, state, reason, r.ID)
+	}
+	for _, a := range p.Appointments {
+		if a.State != Booked || !now.Before(a.Start) {
+			continue
+		}
+		switch {
+		case a.Kind == Dosing && a.Start.Sub(now) <= hours(p.Protocol.Dosing.CheckHoursBefore):
+			if blocked := p.blockers(a.Start, now); len(blocked) > 0 {
+				cancel(a, Cancelled, "it is blocked: "+sentences(blocked), "")
+			}
+		case a.Kind == Integration && !p.follows(a):
+			cancel(a, Cancelled, "the session before it does not take place", "")
+		case a.Kind == Preparation && p.prepared():
+			cancel(a, Cancelled, "preparation is complete without it", "")
+		}
+		if p.ending() != "" && p.spokenWith() && !(a.Kind == Integration && p.follows(a)) {
+			cancel(a, Cancelled, "the pathway is ending", "")
+		}
+	}
+	for _, act := range slices.Clone(acts) { // an integration goes with its dosing session
+		if a := p.appointment(act.Session); a.Kind == Dosing {
+			for _, i := range p.Appointments {
+				if i.Kind == Integration && i.Number == a.Number && i.State == Booked {
+					cancel(i, Cancelled, "the session before it does not take place", "")
+				}
+			}
+		}
+	}
+	return acts
+}
+
+// follows says whether a booked integration has a dosing session before it, given or still to come.
+func (p *Pathway) follows(integration Appointment) bool {
+	return slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
+		return a.Kind == Dosing && a.Number == integration.Number && (a.dosed() || a.State == Booked)
+	})
+}
+
+// wanted says which session the practice itself books now, if any.
+func (p *Pathway) wanted(now time.Time) Kind {
+	if p.ending() != "" && p.ending() != Completed {
+		return ""
+	}
+	for _, kind := range []Kind{Integration, Preparation, Dosing} {
+		if !p.wants(kind, now) || p.tooOften(kind) {
+			continue
+		}
+		if slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Kind == kind }) {
+			continue
+		}
+		if slices.ContainsFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == kind && u.Again.After(now) }) {
+			continue
+		}
+		return kind
+	}
+	return ""
+}
+
+func (p *Pathway) wants(kind Kind, now time.Time) bool {
+	switch kind {
+	case Integration:
+		return p.dosed() > 0 && !p.integrated() && p.booked(Integration) == nil
+	case Preparation:
+		return p.preparationWanted() && p.dosed() == 0 && len(p.gates(now)) == 0 && len(p.ineligible()) == 0
+	}
+	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.blockers(p.dosingFrom(now), now)) == 0
+}
+
+// preparationWanted says whether a preparation session is neither held nor booked.
+func (p *Pathway) preparationWanted() bool {
+	n := 0
+	for _, a := range p.Appointments {
+		if a.Kind == Preparation && (a.State == Held || a.State == Booked) {
+			n++
+		}
+	}
+	return !p.prepared() && n < p.Protocol.Preparation.Sessions
+}
+
+// dosingWanted says whether another dosing session is what comes next, blocked or not.
+func (p *Pathway) dosingWanted() bool {
+	if p.ending() != "" || !p.prepared() || p.dosed() >= p.Protocol.Dosing.AtMost {
+		return false
+	}
+	if p.dosed() == 0 {
+		return true
+	}
+	last := p.lastIntegration()
+	return last != nil && last.Next == AnotherNext && isTrue(last.ClientAgrees)
+}
+
+// tooOften says whether a session fell through so often in a row that the therapist talks with the client first.
+func (p *Pathway) tooOften(kind Kind) bool {
+	return p.fellThrough(kind) > p.Protocol.Booking.RebookingsInARow
+}
+
+// fellThrough counts a session's no-shows and late cancellations since it was last held or talked about.
+func (p *Pathway) fellThrough(kind Kind) int {
+	n := 0
+	for _, a := range p.Appointments {
+		if a.Kind != kind {
+			continue
+		}
+		switch {
+		case a.State == Held || a.State == CutShort || a.State == AttendedNotDosed:
+			n = 0
+		case (a.State == NoShow || a.State == CancelledLate) && !p.talkedSince(a.Start):
+			n++
+		}
+	}
+	return n
+}
+
+// dosingFrom is where the search for the next dosing session begins: as far from the last as the protocol aims for.
+func (p *Pathway) dosingFrom(now time.Time) time.Time {
+	from := now.Add(hours(p.Protocol.Booking.NoticeHours))
+	for _, a := range p.Appointments {
+		if a.Kind == Preparation && a.State == Held && p.dosed() == 0 {
+			if t := a.Start.In(p.zone()).AddDate(0, 0, p.Protocol.Preparation.DaysBeforeAtLeast); t.After(from) {
+				from = t
+			}
+		}
+	}
+	if last := p.lastDosed(); last != nil {
+		if aim := onDay(last.Start.In(p.zone()).AddDate(0, 0, p.Protocol.Dosing.DaysApartAim), 0); aim.After(from) {
+			from = aim
+		}
+	}
+	return from
+}
+
+// dosingUntil is the latest start that what is on file covers.
+func (p *Pathway) dosingUntil(until time.Time) time.Time {
+	if c := latest(p.Clearances, farFuture); c != nil {
+		if t := p.clearanceUntil(*c).Add(-time.Second); t.Before(until) {
+			until = t
+		}
+	}
+	if s := latest(p.SafetyPlans, farFuture); s != nil {
+		if t := p.planUntil(*s).Add(-time.Second); t.Before(until) {
+			until = t
+		}
+	}
+	return until
+}
+
+func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
+	number, from := 1, now.Add(hours(p.Protocol.Booking.NoticeHours))
+	switch kind {
+	case Preparation:
+		for slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
+			return a.Kind == Preparation && a.Number == number && (a.State == Held || a.State == Booked)
+		}) {
+			number++
+		}
+		for _, a := range p.Appointments {
+			if a.Kind == Preparation && (a.State == Held || a.State == Booked) {
+				if t := onDay(a.Start.In(p.zone()).AddDate(0, 0, p.Protocol.Preparation.DaysApartAtLeast), 0); t.After(from) {
+					from = t
+				}
+			}
+		}
+	case Dosing:
+		number, from = p.dosed()+1, p.dosingFrom(now)
+	case Integration:
+		number = p.lastDosed().Number
+		if t := p.lastDosed().End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast)); t.After(now) {
+			from = t
+		} else {
+			from = now // a missed integration is made up for as soon as can be
+		}
+	}
+	until := from.AddDate(0, 0, p.Protocol.Booking.WindowDays)
+	act := Act{Do: BookDeed, Session: p.nameFor(kind, number), Kind: kind, Number: number, Request: r.ID}
+	if kind == Dosing {
+		until = p.dosingUntil(until)
+		follow := p.follow()
+		act.Follow, act.Paired = &follow, p.nameFor(Integration, number)
+	}
+	act.Window = Window{Earliest: from, Latest: until, Minutes: int(p.minutes(kind) / time.Minute), GridMinutes: p.Protocol.Booking.GridMinutes}
+	if !r.Start.IsZero() {
+		act.Window.Earliest, act.Window.Latest = r.Start, r.Start
+	}
+	act.Key = "book/" + act.Session
+	return act
+}
+
+func (p *Pathway) follow() FollowWindow {
+	i := p.Protocol.Integration
+	return FollowWindow{HoursAtLeast: i.HoursAfterAtLeast, HoursAtMost: i.HoursAfterAtMost, Minutes: i.Minutes, GridMinutes: p.Protocol.Booking.GridMinutes}
+}
+
+func (p *Pathway) moveAct(r Request) Act {
+	act := Act{Do: MoveDeed, Session: r.Session, Request: r.ID, Kind: r.Kind,
+		Window: Window{Earliest: r.Start, Latest: r.Start, Minutes: int(p.minutes(r.Kind) / time.Minute), GridMinutes: p.Protocol.Booking.GridMinutes}}
+	if a := p.appointment(r.Session); a != nil {
+		act.Key = fmt.Sprintf("move/%s/r%d", a.Name, a.Revision+1)
+		act.Number = a.Number
+		for _, i := range p.Appointments {
+			if a.Kind == Dosing && i.Kind == Integration && i.Number == a.Number && i.State == Booked {
+				follow := p.follow()
+				act.Follow, act.Paired, act.Keep = &follow, i.Name, i.Start
+			}
+		}
+	}
+	return act
+}
+
+func (p *Pathway) dueReminders(now time.Time) []Act {
+	var acts []Act
+	for _, a := range p.Appointments {
+		if slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Session == a.Name }) {
+			continue // it is about to be moved
+		}
+		for _, r := range p.reminders(a) {
+			if r.moment.After(now) {
+				continue
+			}
+			act := Act{Do: RemindDeed, Key: reminderKey(a, r.rule.Name), Session: a.Name, Rule: r.rule.Name, Until: r.end}
+			if !r.end.After(now) {
+				act.Do, act.Reason = ReportDeed, tooLate
+			}
+			acts = append(acts, act)
+		}
+	}
+	return acts
+}
+
+// mayEnd says whether everything is done that an ending asks for.
+func (p *Pathway) mayEnd(now time.Time) bool {
+	if p.ending() == "" || len(p.Requests) > 0 {
+		return false
+	}
+	for _, a := range p.Appointments {
+		if a.State == Booked {
+			return false
+		}
+	}
+	return len(p.endingTasks(now)) == 0
+}
+
+// Finished says whether nothing at all is left to do, so that the workflow may complete.
+func (p *Pathway) Finished(now time.Time) bool {
+	step, _ := p.Due(now)
+	return p.Outcome != "" && step == nil && len(p.Outbox) == 0
+}
+
+// nextWake is the next moment at which something changes by itself.
+func (p *Pathway) nextWake(now time.Time) Wake {
+	var next Wake
+	at := func(t time.Time, why string, args ...any) {
+		if t.After(now) && (next.At.IsZero() || t.Before(next.At)) {
+			next = Wake{t, fmt.Sprintf(why, args...)}
+		}
+	}
+	for _, m := range p.Outbox {
+		at(m.From, "mail hours begin")
+		at(m.Until, "a mail is too late")
+	}
+	if p.Outcome != "" {
+		return next
+	}
+	for _, a := range p.Appointments {
+		for _, r := range p.reminders(a) {
+			at(r.moment, "%s reminder, %s", r.rule.Name, a.Name)
+		}
+		if a.State == Booked {
+			if a.Kind == Dosing {
+				at(a.Start.Add(-hours(p.Protocol.Dosing.CheckHoursBefore)), "%d-hour check, %s", p.Protocol.Dosing.CheckHoursBefore, a.Name)
+			}
+			at(a.End, "end of %s", a.Name)
+		}
+	}
+	ahead := -p.Protocol.Clearance.AskAgainDaysBefore
+	if c := latest(p.Clearances, now); c != nil {
+		at(p.clearanceUntil(*c).AddDate(0, 0, ahead), "the clearance has to be renewed")
+		at(p.clearanceUntil(*c), "the clearance is over")
+	}
+	if s := latest(p.SafetyPlans, now); s != nil {
+		at(p.planUntil(*s).AddDate(0, 0, ahead), "the safety plan has to be revised")
+		at(p.planUntil(*s), "the safety plan is too old")
+	}
+	if e := latest(p.Evaluations, now); e != nil {
+		if day, ok := e.ReviewOn.in(p.zone()); ok {
+			at(day, "review of the deferral")
+		}
+	}
+	for _, u := range p.Unplaced {
+		at(u.Again, "look for a %s session again", u.Kind)
+	}
+	for _, c := range p.Calls {
+		at(c.Until, "a call has lost its point")
+	}
+	for _, t := range p.Tasks(now) {
+		at(t.Due, "overdue: %s", t.Key)
+	}
+	return next
+}

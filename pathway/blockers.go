@@ -1,0 +1,121 @@
+package pathway
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Blocker is one reason why a dosing session may not take place, in words that staff can read aloud.
+type Blocker struct {
+	Code     string `json:"code"`
+	Sentence string `json:"sentence"`
+}
+
+func sentences(all []Blocker) string {
+	var s []string
+	for _, b := range all {
+		s = append(s, b.Sentence)
+	}
+	return strings.Join(s, "; ")
+}
+
+// blockers lists what blocks a dosing session that starts at start, given what is known now (protocol, section 3). It is
+// asked when booking, whenever something changes, 48 hours before and on the day, and again of a session that was held.
+func (p *Pathway) blockers(start, now time.Time) []Blocker {
+	var found []Blocker
+	block := func(code, format string, args ...any) {
+		found = append(found, Blocker{Code: code, Sentence: fmt.Sprintf(format, args...)})
+	}
+	for _, check := range p.checks() {
+		if b := check.check(start, now); b.Code != "" {
+			block(b.Code, "%s", b.Sentence)
+		}
+	}
+	for _, h := range p.Holds {
+		if h.inForce() && !h.Since.After(start) {
+			block("hold", "%s holds the pathway (%s) and waits for its %s", h.Name, h.Why, p.who(h.open()))
+		}
+	}
+	return append(found, p.ineligible()...)
+}
+
+type check struct {
+	name  string
+	check func(start, now time.Time) Blocker
+}
+
+// checks are the rules that block dosing, one by one, so that a test can leave one out and see an invariant fail.
+func (p *Pathway) checks() []check {
+	gate := func(g func(time.Time) Blocker) func(start, now time.Time) Blocker {
+		return func(start, _ time.Time) Blocker { return g(start) }
+	}
+	return []check{
+		{clearanceGate, gate(p.clearanceGate)},
+		{evaluationGate, gate(p.evaluationGate)},
+		{consentGate, gate(p.consentGate)},
+		{planGate, gate(p.planGate)},
+		{"preparation", p.preparationCheck},
+		{"integration", p.integrationCheck},
+		{"spacing", p.spacingCheck},
+		{"maximum", p.maximumCheck},
+	}
+}
+
+func (p *Pathway) preparationCheck(start, _ time.Time) Blocker {
+	if p.preparedBy(start) {
+		return Blocker{}
+	}
+	return Blocker{Code: "preparation", Sentence: "preparation is not complete"}
+}
+
+// preparedBy judges preparation by the sessions that had ended at a moment.
+func (p *Pathway) preparedBy(at time.Time) bool {
+	q := *p
+	q.Appointments = nil
+	for _, a := range p.Appointments {
+		if !a.End.After(at) {
+			q.Appointments = append(q.Appointments, a)
+		}
+	}
+	return q.prepared()
+}
+
+func (p *Pathway) integrationCheck(start, _ time.Time) Blocker {
+	last := p.lastDosedBefore(start)
+	if last == nil {
+		return Blocker{}
+	}
+	block := func(format string, args ...any) Blocker {
+		return Blocker{Code: "integration", Sentence: fmt.Sprintf(format, args...)}
+	}
+	i := p.integrationOf(*last)
+	switch {
+	case i == nil || i.End.After(start):
+		return block("the integration after %s has not been held", last.Name)
+	case i.Record.Next != AnotherNext:
+		return block("%s decided to close, not on another dosing session", i.Name)
+	case !isTrue(i.Record.ClientAgrees):
+		return block("the client has not agreed to another dosing session at %s", i.Name)
+	}
+	return Blocker{}
+}
+
+func (p *Pathway) spacingCheck(start, _ time.Time) Blocker {
+	last := p.lastDosedBefore(start)
+	if last == nil {
+		return Blocker{}
+	}
+	from := last.Start.In(p.zone()).AddDate(0, 0, p.Protocol.Dosing.DaysApartAtLeast)
+	if !start.Before(from) {
+		return Blocker{}
+	}
+	return Blocker{Code: "spacing", Sentence: fmt.Sprintf("it is less than %d days after %s; %s is the earliest", p.Protocol.Dosing.DaysApartAtLeast, last.Name, p.clockTime(from))}
+}
+
+func (p *Pathway) maximumCheck(start, _ time.Time) Blocker {
+	if n := p.dosedBetween(time.Time{}, start); n >= p.Protocol.Dosing.AtMost {
+		return Blocker{Code: "maximum", Sentence: fmt.Sprintf("%d dosing sessions were given, which is the most", n)}
+	}
+	return Blocker{}
+}

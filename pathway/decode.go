@@ -1,0 +1,209 @@
+package pathway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// longest bounds one message; the largest honest one is a few hundred bytes.
+const longest = 8 << 10
+
+// textAtMost bounds one reason: a reason is a short sentence, not a clinical note.
+const textAtMost = 300
+
+// decode reads one flat JSON object into the struct that into points to, strictly: an unknown, repeated, missing or
+// ill-typed field is refused by name, with what was found and what was expected. A field is required where its tag says
+// must:"…". Times follow [ParseTime].
+func decode(name string, raw []byte, into any, zone *time.Location) *Refusal {
+	if len(raw) > longest {
+		return refuse(BadJSON, "%s: found %d bytes, expected at most %d", name, len(raw), longest)
+	}
+	found, err := object(raw)
+	if err != nil {
+		return refuse(BadJSON, "%s: %v; expected one JSON object such as %s", name, err, Message(name).Example)
+	}
+	fields := fieldsOf(reflect.ValueOf(into).Elem())
+	for _, f := range found {
+		i := slices.IndexFunc(fields, func(known field) bool { return known.name == f.name })
+		if i < 0 {
+			var names []string
+			for _, known := range fields {
+				names = append(names, known.name)
+			}
+			return refuse(UnknownField, "%s: found the field %q, expected only %s", name, f.name, strings.Join(names, ", "))
+		}
+		if fields[i].found {
+			return refuse(BadJSON, "%s: found the field %q twice, expected it once", name, f.name)
+		}
+		fields[i].found = true
+		if err := fields[i].set(f.raw, zone); err != nil {
+			return refuse(BadValue, "%s: %v", name, err)
+		}
+	}
+	for _, f := range fields {
+		if f.must && !f.found {
+			return refuse(MissingField, "%s: the field %q is missing, expected %s", name, f.name, f.expected())
+		}
+	}
+	return nil
+}
+
+type member struct {
+	name string
+	raw  json.RawMessage
+}
+
+// object reads the members of a JSON object in the order in which they stand, repeated ones included.
+func object(raw []byte) ([]member, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	first, err := d.Token()
+	if err == io.EOF {
+		return nil, errors.New("found nothing")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("found text that is not JSON (%v)", err)
+	}
+	if first != json.Delim('{') {
+		return nil, fmt.Errorf("found %v", first)
+	}
+	var members []member
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("found text that is not JSON (%v)", err)
+		}
+		m := member{name: fmt.Sprint(key)}
+		if err := d.Decode(&m.raw); err != nil {
+			return nil, fmt.Errorf("found text that is not JSON after %q (%v)", m.name, err)
+		}
+		members = append(members, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("found an object that does not end")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("found more than one JSON value")
+	}
+	return members, nil
+}
+
+type field struct {
+	name  string
+	value reflect.Value
+	must  bool
+	found bool
+}
+
+func fieldsOf(v reflect.Value) []field {
+	var fields []field
+	for i := range v.NumField() {
+		t := v.Type().Field(i)
+		if t.Anonymous {
+			fields = append(fields, fieldsOf(v.Field(i))...)
+			continue
+		}
+		name, _, _ := strings.Cut(t.Tag.Get("json"), ",")
+		fields = append(fields, field{name: name, value: v.Field(i), must: t.Tag.Get("must") != ""})
+	}
+	return fields
+}
+
+type options interface{ Options() []string }
+
+// expected says what a field takes, for a person.
+func (f field) expected() string {
+	v := f.value
+	switch v.Kind() {
+	case reflect.Slice:
+		return "a list of " + field{value: reflect.New(v.Type().Elem()).Elem()}.expected()
+	case reflect.Pointer:
+		return field{value: reflect.New(v.Type().Elem()).Elem()}.expected()
+	}
+	if o, ok := v.Interface().(options); ok {
+		return "one of " + strings.Join(o.Options(), ", ")
+	}
+	switch v.Interface().(type) {
+	case time.Time:
+		return "a time such as 2026-03-12T10:00:00-04:00, or 2026-03-12 10:00 on the practice's clock"
+	case bool:
+		return "true or false"
+	case int:
+		return "a whole number"
+	case Day:
+		return "a date such as 2026-12-10"
+	}
+	return "a text"
+}
+
+func (f field) set(raw json.RawMessage, zone *time.Location) error {
+	v := f.value
+	wrong := fmt.Errorf("%s: found %s, expected %s", f.name, shorten(string(raw)), f.expected())
+	if v.Kind() == reflect.Slice {
+		var items []json.RawMessage
+		if json.Unmarshal(raw, &items) != nil || items == nil || len(items) > 20 {
+			return wrong
+		}
+		for _, item := range items {
+			one := field{name: f.name, value: reflect.New(v.Type().Elem()).Elem()}
+			if err := one.set(item, zone); err != nil {
+				return err
+			}
+			v.Set(reflect.Append(v, one.value))
+		}
+		return nil
+	}
+	if v.Kind() == reflect.Pointer { // a field whose absence says something else than false
+		v.Set(reflect.New(v.Type().Elem()))
+		return field{name: f.name, value: v.Elem(), must: f.must}.set(raw, zone)
+	}
+	switch v.Interface().(type) {
+	case bool, int:
+		if string(raw) == "null" || json.Unmarshal(raw, v.Addr().Interface()) != nil {
+			return wrong
+		}
+		return nil
+	}
+	var text string
+	if string(raw) == "null" || json.Unmarshal(raw, &text) != nil {
+		return wrong
+	}
+	text = strings.TrimSpace(text)
+	if _, ok := v.Interface().(time.Time); ok {
+		t, err := ParseTime(f.name, text, zone)
+		if err != nil {
+			return err
+		}
+		v.Set(reflect.ValueOf(t))
+		return nil
+	}
+	if o, ok := v.Interface().(options); ok && !slices.Contains(o.Options(), text) {
+		return wrong
+	}
+	if _, ok := v.Interface().(Day); ok {
+		if _, valid := Day(text).in(zone); !valid {
+			return wrong
+		}
+	}
+	if f.must && text == "" {
+		return wrong
+	}
+	if len(text) > textAtMost {
+		return fmt.Errorf("%s: found %d characters, expected at most %d", f.name, len(text), textAtMost)
+	}
+	v.SetString(text)
+	return nil
+}
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}

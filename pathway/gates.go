@@ -1,0 +1,437 @@
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The decisions of the four gates (protocol, section 1).
+const (
+	Cleared         = "cleared"
+	NotCleared      = "not-cleared"
+	MoreInformation = "more-information"
+	Revoked         = "revoked"
+
+	Suitable = "suitable"
+	Defer    = "defer"
+	Decline  = "decline"
+
+	Given     = "given"
+	Withdrawn = "withdrawn"
+
+	OnFile  = "on-file"
+	Revised = "revised"
+)
+
+// ClearanceDecision is one of the prescriber's four.
+type ClearanceDecision string
+
+// Options lists what may be written.
+func (ClearanceDecision) Options() []string {
+	return []string{Cleared, NotCleared, MoreInformation, Revoked}
+}
+
+// Finding is something that speaks against KAP, by code.
+type Finding string
+
+// The findings of the protocol's table in section 1.
+const (
+	ActiveCrisis   Finding = "active-crisis"
+	SelfHarmRisk   Finding = "imminent-self-harm-risk"
+	Psychosis      Finding = "psychosis-history"
+	Mania          Finding = "mania-history"
+	Cardiovascular Finding = "cardiovascular-bar"
+	SubstanceUse   Finding = "substance-use-not-addressed"
+	SingleSession  Finding = "wants-single-session"
+	Recreational   Finding = "recreational-aim"
+)
+
+// Options lists what may be written.
+func (Finding) Options() []string {
+	return []string{string(ActiveCrisis), string(SelfHarmRisk), string(Psychosis), string(Mania), string(Cardiovascular), string(SubstanceUse), string(SingleSession), string(Recreational)}
+}
+
+// PrescriberClearance is the medical evaluation's result: that treatment is medically acceptable, or not. It is no
+// prescription and names no dose.
+type PrescriberClearance struct {
+	Envelope
+	Decision                      ClearanceDecision `json:"decision" must:"yes"`
+	MedicationsReviewed           bool              `json:"medications_reviewed,omitempty"`
+	CardiovascularHistoryReviewed bool              `json:"cardiovascular_history_reviewed,omitempty"`
+	PsychiatricHistoryReviewed    bool              `json:"psychiatric_history_reviewed,omitempty"`
+	MedicallyStable               bool              `json:"medically_stable,omitempty"`
+	Findings                      []Finding         `json:"findings,omitempty"`
+	Reason                        string            `json:"reason,omitempty"`
+	Needed                        string            `json:"needed,omitempty"`
+}
+
+func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	switch m.Decision {
+	case Cleared:
+		for _, reviewed := range []struct {
+			field string
+			done  bool
+		}{
+			{"medications_reviewed", m.MedicationsReviewed},
+			{"cardiovascular_history_reviewed", m.CardiovascularHistoryReviewed},
+			{"psychiatric_history_reviewed", m.PsychiatricHistoryReviewed},
+			{"medically_stable", m.MedicallyStable},
+		} {
+			if !reviewed.done {
+				return "", refuse(MissingField, "prescriber-clearance: %s: expected true for \"cleared\"; without it record not-cleared or more-information", reviewed.field)
+			}
+		}
+		bars := slices.Clone(m.Findings)
+		if e := latest(p.Evaluations, m.At); e != nil {
+			bars = append(bars, e.Findings...)
+		}
+		for _, f := range bars {
+			if f == Psychosis || f == Mania || f == Cardiovascular {
+				return "", refuse(Blocked, "prescriber-clearance: decision: found cleared, but %s is on record; expected not-cleared or more-information", f)
+			}
+		}
+	case MoreInformation:
+		if m.Needed == "" {
+			return "", refuse(MissingField, "prescriber-clearance: the field \"needed\" is missing; say what is needed")
+		}
+	default:
+		if m.Reason == "" {
+			return "", refuse(MissingField, "prescriber-clearance: the field \"reason\" is missing; %s needs one", m.Decision)
+		}
+	}
+	if last := latest(p.Clearances, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
+		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && p.dosedBetween(last.At, m.At) == 0 {
+		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
+	}
+	p.Clearances = insert(p.Clearances, *m)
+	return fmt.Sprintf("prescriber's clearance: %s (a medical decision, not a prescription)", m.Decision), nil
+}
+
+// EvaluationDecision is one of the therapist's three.
+type EvaluationDecision string
+
+// Options lists what may be written.
+func (EvaluationDecision) Options() []string {
+	return []string{Suitable, Defer, Decline}
+}
+
+// PsychologicalEvaluation says whether KAP suits this client.
+type PsychologicalEvaluation struct {
+	Envelope
+	Decision                    EvaluationDecision `json:"decision" must:"yes"`
+	TraumaHistoryReviewed       bool               `json:"trauma_history_reviewed" must:"yes"`
+	SubstanceUseHistoryReviewed bool               `json:"substance_use_history_reviewed" must:"yes"`
+	AttachmentHistoryReviewed   bool               `json:"attachment_history_reviewed" must:"yes"`
+	Findings                    []Finding          `json:"findings,omitempty"`
+	Reason                      string             `json:"reason,omitempty"`
+	WhatMustChange              string             `json:"what_must_change,omitempty"`
+	ReviewOn                    Day                `json:"review_on,omitempty"`
+}
+
+// Day is a date such as 2026-12-10, in the practice's zone.
+type Day string
+
+func (d Day) in(zone *time.Location) (time.Time, bool) {
+	t, err := time.ParseInLocation(time.DateOnly, string(d), zone)
+	return t, err == nil
+}
+
+func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Refusal) {
+	switch m.Decision {
+	case Suitable:
+		for _, reviewed := range []struct {
+			field string
+			done  bool
+		}{
+			{"trauma_history_reviewed", m.TraumaHistoryReviewed},
+			{"substance_use_history_reviewed", m.SubstanceUseHistoryReviewed},
+			{"attachment_history_reviewed", m.AttachmentHistoryReviewed},
+		} {
+			if !reviewed.done {
+				return "", refuse(BadValue, "psychological-evaluation: %s: found false, expected true for \"suitable\"", reviewed.field)
+			}
+		}
+		if len(m.Findings) > 0 {
+			return "", refuse(Blocked, "psychological-evaluation: decision: found suitable together with the finding %s; expected defer or decline while it stands", m.Findings[0])
+		}
+		if bars := p.ineligible(); len(bars) > 0 {
+			return "", refuse(Blocked, "psychological-evaluation: decision: found suitable, but %s; expected decline, with a referral", bars[0].Sentence)
+		}
+	case Defer:
+		if m.WhatMustChange == "" {
+			return "", refuse(MissingField, "psychological-evaluation: the field \"what_must_change\" is missing; defer needs it")
+		}
+		day, ok := m.ReviewOn.in(p.zone())
+		if !ok || !day.After(now) {
+			return "", refuse(BadValue, "psychological-evaluation: review_on: found %q, expected a date to come such as %s; defer needs it", m.ReviewOn, now.In(p.zone()).AddDate(0, 1, 0).Format(time.DateOnly))
+		}
+	case Decline:
+		if m.Reason == "" {
+			return "", refuse(MissingField, "psychological-evaluation: the field \"reason\" is missing; decline needs one")
+		}
+	}
+	if p.ending() == DeclinedAndReferred || p.ending() == StoppedAndReferred {
+		if m.Decision == Decline {
+			return "declined already; the ending has begun", errAlreadySo
+		}
+	}
+	if last := latest(p.Evaluations, m.At); last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn {
+		return fmt.Sprintf("the psychological evaluation says %s already", m.Decision), errAlreadySo
+	}
+	p.Evaluations = insert(p.Evaluations, *m)
+	if m.Decision == Defer {
+		return fmt.Sprintf("psychological evaluation: deferred, to be looked at again on %s", m.ReviewOn), nil
+	}
+	return fmt.Sprintf("psychological evaluation: %s", m.Decision), nil
+}
+
+// Evidence says how far the evidence carries for a diagnosis.
+type Evidence string
+
+// The three grades of evidence (protocol, informed consent).
+const (
+	Supported    Evidence = "supported"
+	Promising    Evidence = "promising"
+	Extrapolated Evidence = "extrapolated"
+)
+
+// Options lists what may be written.
+func (Evidence) Options() []string {
+	return []string{string(Supported), string(Promising), string(Extrapolated)}
+}
+
+// ConsentDecision is one of the client's two.
+type ConsentDecision string
+
+// Options lists what may be written.
+func (ConsentDecision) Options() []string { return []string{Given, Withdrawn} }
+
+// Consent is the client's, witnessed by the therapist: what was talked about, and which document was signed.
+type Consent struct {
+	Envelope
+	Decision          ConsentDecision `json:"decision" must:"yes"`
+	Risks             bool            `json:"risks,omitempty"`
+	Alternatives      bool            `json:"alternatives,omitempty"`
+	WhatWeDoAndDoNot  bool            `json:"what_we_do_and_do_not,omitempty"`
+	OffLabel          bool            `json:"off_label,omitempty"`
+	EvidenceExplained Evidence        `json:"evidence,omitempty"`
+	DocumentVersion   string          `json:"document_version,omitempty"`
+	DocumentSHA256    string          `json:"document_sha256,omitempty"`
+}
+
+func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	last := latest(p.Consents, m.At)
+	if m.Decision == Given {
+		for _, talked := range []struct {
+			field string
+			done  bool
+		}{{"risks", m.Risks}, {"alternatives", m.Alternatives}, {"what_we_do_and_do_not", m.WhatWeDoAndDoNot}, {"off_label", m.OffLabel}} {
+			if !talked.done {
+				return "", refuse(MissingField, "consent: %s: expected true; consent covers it", talked.field)
+			}
+		}
+		if want := p.Diagnosis.Evidence(); m.EvidenceExplained != want {
+			return "", refuse(BadValue, "consent: evidence: found %q, expected %q, which is how far the evidence carries for this client's diagnosis", m.EvidenceExplained, want)
+		}
+		if want := p.Protocol.Consent; m.DocumentVersion != want.Version || strings.ToLower(m.DocumentSHA256) != want.SHA256 {
+			return "", refuse(BadValue, "consent: document_version and document_sha256: found %q and %q, expected the form in force, %q and %q",
+				m.DocumentVersion, shorten(m.DocumentSHA256), want.Version, want.SHA256)
+		}
+		if last != nil && last.Decision == Given && last.DocumentVersion == m.DocumentVersion {
+			return "consent to this form is in force already", errAlreadySo
+		}
+	} else if last == nil || last.Decision == Withdrawn {
+		return "no consent is in force", errAlreadySo
+	}
+	p.Consents = insert(p.Consents, *m)
+	return fmt.Sprintf("informed consent: %s", m.Decision), nil
+}
+
+// PlanDecision is one of two.
+type PlanDecision string
+
+// Options lists what may be written.
+func (PlanDecision) Options() []string { return []string{OnFile, Revised} }
+
+// SafetyPlan is for the time between dosing sessions.
+type SafetyPlan struct {
+	Envelope
+	Decision               PlanDecision `json:"decision" must:"yes"`
+	BetweenSessionsPlan    bool         `json:"between_sessions_plan" must:"yes"`
+	EmergencyContactOnFile bool         `json:"emergency_contact_on_file" must:"yes"`
+}
+
+func (m *SafetyPlan) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	if !m.BetweenSessionsPlan || !m.EmergencyContactOnFile {
+		return "", refuse(BadValue, "safety-plan: between_sessions_plan and emergency_contact_on_file: expected true for both; a plan without them is not one")
+	}
+	if last := latest(p.SafetyPlans, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) {
+		return "a safety plan was recorded today already", errAlreadySo
+	}
+	p.SafetyPlans = insert(p.SafetyPlans, *m)
+	return fmt.Sprintf("safety plan: %s", m.Decision), nil
+}
+
+// gate names a gate's message, and so the task that asks for it.
+const (
+	clearanceGate  = "prescriber-clearance"
+	evaluationGate = "psychological-evaluation"
+	consentGate    = "consent"
+	planGate       = "safety-plan"
+)
+
+// gates lists the gates that are not current at a moment; preparation is booked when there is none.
+func (p *Pathway) gates(at time.Time) []Blocker {
+	return slices.DeleteFunc([]Blocker{p.clearanceGate(at), p.evaluationGate(at), p.consentGate(at), p.planGate(at)}, func(b Blocker) bool { return b.Code == "" })
+}
+
+func (p *Pathway) clearanceGate(at time.Time) Blocker {
+	c := latest(p.Clearances, at)
+	block := func(format string, args ...any) Blocker {
+		return Blocker{Code: clearanceGate, Sentence: fmt.Sprintf(format, args...)}
+	}
+	if c == nil {
+		return block("the prescriber has not cleared the client")
+	}
+	switch c.Decision {
+	case NotCleared:
+		return block("the prescriber has not cleared the client: %s", c.Reason)
+	case Revoked:
+		return block("the prescriber revoked the clearance: %s", c.Reason)
+	case MoreInformation:
+		return block("the prescriber needs more information: %s", c.Needed)
+	}
+	if until := p.clearanceUntil(*c); !at.Before(until) {
+		return block("the clearance covers %d days and does not reach beyond %s; the prescriber must clear again", p.Protocol.Clearance.Days, p.day(until))
+	}
+	if n := p.dosedBetween(c.At, at); n >= p.Protocol.Clearance.DosingSessions {
+		return block("%d dosing sessions were given since the clearance of %s, which is what it covers; the prescriber must clear again", n, p.day(c.At))
+	}
+	return Blocker{}
+}
+
+func (p *Pathway) clearanceUntil(c PrescriberClearance) time.Time {
+	return c.At.In(p.zone()).AddDate(0, 0, p.Protocol.Clearance.Days)
+}
+
+func (p *Pathway) evaluationGate(at time.Time) Blocker {
+	block := func(format string, args ...any) Blocker {
+		return Blocker{Code: evaluationGate, Sentence: fmt.Sprintf(format, args...)}
+	}
+	e := latest(p.Evaluations, at)
+	if e == nil {
+		return block("the psychological evaluation is not recorded")
+	}
+	switch e.Decision {
+	case Defer:
+		return block("the therapist has deferred KAP until %s: %s", e.ReviewOn, e.WhatMustChange)
+	case Decline:
+		return block("the therapist has declined KAP")
+	}
+	return Blocker{}
+}
+
+func (p *Pathway) consentGate(at time.Time) Blocker {
+	c := latest(p.Consents, at)
+	switch {
+	case c == nil:
+		return Blocker{Code: consentGate, Sentence: "informed consent is not recorded"}
+	case c.Decision == Withdrawn:
+		return Blocker{Code: consentGate, Sentence: "the client has withdrawn consent"}
+	case c.DocumentVersion != p.Protocol.Consent.Version:
+		return Blocker{Code: consentGate, Sentence: fmt.Sprintf("consent was given to form %s; the form in force is %s", c.DocumentVersion, p.Protocol.Consent.Version)}
+	}
+	return Blocker{}
+}
+
+func (p *Pathway) planGate(at time.Time) Blocker {
+	s := latest(p.SafetyPlans, at)
+	if s == nil {
+		return Blocker{Code: planGate, Sentence: "no safety plan is on file"}
+	}
+	if until := p.planUntil(*s); !at.Before(until) {
+		return Blocker{Code: planGate, Sentence: fmt.Sprintf("the safety plan is more than %d days old by then and must be revised", p.Protocol.SafetyPlan.Days)}
+	}
+	return Blocker{}
+}
+
+func (p *Pathway) planUntil(s SafetyPlan) time.Time {
+	return s.At.In(p.zone()).AddDate(0, 0, p.Protocol.SafetyPlan.Days)
+}
+
+// ineligible says what enrolment recorded that speaks against KAP: it blocks at once, and declining is proposed.
+func (p *Pathway) ineligible() []Blocker {
+	var found []Blocker
+	for _, e := range []struct {
+		ok       bool
+		sentence string
+	}{
+		{p.Adult, "the client is not an adult"},
+		{p.Diagnosis != NoDiagnosis, "there is no qualifying diagnosis"},
+		{p.StandardCareTried, "standard care has not been tried"},
+		{p.CommitsToTheArc, "the client cannot commit to the whole arc of preparation, dosing and integration"},
+		{p.ComfortableWithTheStates, "the client is not comfortable with non-ordinary states within a clinical frame"},
+	} {
+		if !e.ok {
+			found = append(found, Blocker{Code: "eligibility", Sentence: e.sentence})
+		}
+	}
+	return found
+}
+
+// jointDecision says since when cleared, suitable and consented have held together, each by its own person.
+func (p *Pathway) jointDecision(at time.Time) (time.Time, bool) {
+	if p.clearanceGate(at).Code != "" || p.evaluationGate(at).Code != "" || p.consentGate(at).Code != "" {
+		return time.Time{}, false
+	}
+	since := latest(p.Clearances, at).At
+	for _, t := range []time.Time{latest(p.Evaluations, at).At, latest(p.Consents, at).At} {
+		if t.After(since) {
+			since = t
+		}
+	}
+	return since, true
+}
+
+// noteJointDecision journals the joint decision at the message that completes it. Renewals leave it as it stands.
+func (p *Pathway) noteJointDecision(now time.Time) {
+	since, joint := p.jointDecision(now)
+	if joint && p.JointSince.IsZero() {
+		p.note(since, "joint-decision", "joint decision: cleared by the prescriber, suitable to the therapist, consented by the client, since %s", p.clockTime(since))
+		p.JointSince = since
+	}
+	if !joint && !p.JointSince.IsZero() {
+		p.note(now, "joint-decision", "the joint decision no longer stands")
+		p.JointSince = time.Time{}
+	}
+}
+
+// farFuture asks for the latest decision whatever its time.
+var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type happening interface{ happened() time.Time }
+
+// latest is the last decision that had been taken at a moment, or nil. Decisions are kept in the order in which they
+// happened, however late they were recorded.
+func latest[T happening](all []T, at time.Time) *T {
+	for i := len(all) - 1; i >= 0; i-- {
+		if !all[i].happened().After(at) {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+func insert[T happening](all []T, one T) []T {
+	i := len(all)
+	for i > 0 && all[i-1].happened().After(one.happened()) {
+		i--
+	}
+	return slices.Insert(all, i, one)
+}
+
+func sameDay(a, b time.Time, zone *time.Location) bool {
+	return a.In(zone).Format(time.DateOnly) == b.In(zone).Format(time.DateOnly)
+}

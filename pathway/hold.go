@@ -1,0 +1,98 @@
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// HoldInForce keeps every dosing session from taking place until each role that its cause asks for has released it.
+// Releasing one hold leaves the others (protocol, section 4).
+type HoldInForce struct {
+	Name     string    `json:"name"`
+	Since    time.Time `json:"since"`
+	Why      string    `json:"why"`
+	Needs    []Role    `json:"needs"`
+	Released []Role    `json:"released,omitempty"`
+}
+
+func (h HoldInForce) inForce() bool { return len(h.open()) > 0 }
+
+func (h HoldInForce) open() []Role {
+	return slices.DeleteFunc(slices.Clone(h.Needs), func(r Role) bool { return slices.Contains(h.Released, r) })
+}
+
+func (p *Pathway) hold(at time.Time, cause string, needs []Role, why string) string {
+	n := 1
+	for _, h := range p.Holds {
+		if strings.HasPrefix(h.Name, cause+"-") {
+			n++
+		}
+	}
+	name := fmt.Sprintf("%s-%d", cause, n)
+	p.Holds = append(p.Holds, HoldInForce{Name: name, Since: at, Why: why, Needs: needs})
+	return name
+}
+
+// Cause is why a clinician holds a pathway.
+type Cause string
+
+// Options lists what may be written. Deviations are held by the rules themselves.
+func (Cause) Options() []string { return []string{"crisis", "concern"} }
+
+// PlaceHold stops all dosing at once.
+type PlaceHold struct {
+	Envelope
+	Cause  Cause  `json:"cause" must:"yes"`
+	Reason string `json:"reason" must:"yes"`
+}
+
+func (m *PlaceHold) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	needs := []Role{p.CareTeam.Role(m.By)}
+	if m.Cause == "crisis" {
+		needs = []Role{Therapist}
+	}
+	for _, h := range p.Holds {
+		if h.inForce() && strings.HasPrefix(h.Name, string(m.Cause)+"-") && h.Why == m.Reason {
+			return fmt.Sprintf("%s holds the pathway for this reason", h.Name), errAlreadySo
+		}
+	}
+	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(m.At, string(m.Cause), needs, m.Reason)), nil
+}
+
+// Release takes one role's part of a hold away.
+type Release struct {
+	Envelope
+	Hold   string `json:"hold" must:"yes"`
+	Reason string `json:"reason" must:"yes"`
+}
+
+func (m *Release) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	role := p.CareTeam.Role(m.By)
+	var names []string
+	for i := range p.Holds {
+		h := &p.Holds[i]
+		if h.inForce() {
+			names = append(names, h.Name)
+		}
+		if h.Name != m.Hold {
+			continue
+		}
+		if slices.Contains(h.Released, role) || !h.inForce() {
+			return fmt.Sprintf("%s is released by the %s", h.Name, role), errAlreadySo
+		}
+		if !slices.Contains(h.Needs, role) {
+			return "", refuse(WrongPerson, "release: by: found %s, who is this pathway's %s; %s is released by its %s", m.By, role, h.Name, p.who(h.open()))
+		}
+		h.Released = append(h.Released, role)
+		if h.inForce() {
+			return fmt.Sprintf("%s is released by the %s and waits for the %s", h.Name, role, p.who(h.open())), nil
+		}
+		return fmt.Sprintf("%s is released", h.Name), nil
+	}
+	if len(names) == 0 {
+		return "", refuse(BadValue, "release: hold: found %q, but nothing holds this pathway", m.Hold)
+	}
+	return "", refuse(BadValue, "release: hold: found %q, expected one of %s", m.Hold, strings.Join(names, ", "))
+}

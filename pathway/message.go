@@ -1,0 +1,305 @@
+package pathway
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Envelope is what every message says beside its own fields.
+type Envelope struct {
+	// By is the staff id of whoever did it. Nobody verifies it yet: for trial data only.
+	By string `json:"by" must:"yes"`
+	// At is when it happened; without it, when it arrived.
+	At time.Time `json:"at,omitzero"`
+	// ID makes a message one message, however often it is sent.
+	ID string `json:"id,omitempty"`
+}
+
+func (e *Envelope) envelope() *Envelope { return e }
+
+// happened and its like let the rules look a decision up by its time.
+func (e Envelope) happened() time.Time { return e.At }
+
+type message interface {
+	envelope() *Envelope
+	// record changes the pathway and says in a sentence what is now recorded, or refuses and leaves it as it was.
+	record(p *Pathway, now time.Time) (string, *Refusal)
+}
+
+// MessageType is one line of the contract with staff: the same name and the same JSON as a signal and as an update.
+type MessageType struct {
+	Name    string
+	About   string // one sentence: who sends it and what for
+	Roles   []Role
+	Example string
+	make    func() message
+}
+
+// Description is what Temporal's UI and `temporal workflow metadata` show beside the name.
+func (m MessageType) Description() string { return m.About + " Example: " + m.Example }
+
+var clinicians = []Role{Therapist, Prescriber}
+var everybody = []Role{Therapist, Prescriber, Coordinator}
+
+// Messages is the contract, in the order in which a pathway meets them.
+func Messages() []MessageType {
+	return []MessageType{
+		{
+			Name: "prescriber-clearance", Roles: []Role{Prescriber},
+			About:   "The prescriber says whether treatment is medically acceptable: cleared, not-cleared, more-information or revoked. It is not a prescription.",
+			Example: `{"by":"p-singh","decision":"cleared","medications_reviewed":true,"cardiovascular_history_reviewed":true,"psychiatric_history_reviewed":true,"medically_stable":true}`,
+			make:    func() message { return &PrescriberClearance{} },
+		}, {
+			Name: "psychological-evaluation", Roles: []Role{Therapist},
+			About:   "The therapist says whether KAP suits this client: suitable, defer (with what_must_change and review_on) or decline (with reason).",
+			Example: `{"by":"t-lane","decision":"suitable","trauma_history_reviewed":true,"substance_use_history_reviewed":true,"attachment_history_reviewed":true}`,
+			make:    func() message { return &PsychologicalEvaluation{} },
+		}, {
+			Name: "consent", Roles: []Role{Therapist},
+			About:   "The client gives or withdraws informed consent, witnessed by the therapist.",
+			Example: `{"by":"t-lane","decision":"given","risks":true,"alternatives":true,"what_we_do_and_do_not":true,"off_label":true,"evidence":"supported","document_version":"2026-1","document_sha256":"` + strings.Repeat("0", 64) + `"}`,
+			make:    func() message { return &Consent{} },
+		}, {
+			Name: "safety-plan", Roles: []Role{Therapist},
+			About:   "The therapist says that a plan for the time between dosing sessions is on file, or was revised.",
+			Example: `{"by":"t-lane","decision":"on-file","between_sessions_plan":true,"emergency_contact_on_file":true}`,
+			make:    func() message { return &SafetyPlan{} },
+		}, {
+			Name: "book-session", Roles: everybody,
+			About:   "Books a session at a time agreed with the client, or the earliest that fits where start is left out. kap books the usual ones by itself.",
+			Example: `{"by":"c-desk","kind":"preparation","start":"2026-12-10 10:00"}`,
+			make:    func() message { return &BookSession{} },
+		}, {
+			Name: "move-session", Roles: everybody,
+			About:   "Moves a booked session to another time; a dosing session takes its integration along.",
+			Example: `{"by":"c-desk","session":"preparation-1","start":"2026-12-11 14:00"}`,
+			make:    func() message { return &MoveSession{} },
+		}, {
+			Name: "cancel-session", Roles: everybody,
+			About:   "Cancels a booked session at the wish of the client or of the practice; kap then looks for another time.",
+			Example: `{"by":"c-desk","session":"preparation-1","wish_of":"client"}`,
+			make:    func() message { return &CancelSession{} },
+		}, {
+			Name: "session-held", Roles: everybody,
+			About:   "Says how a session went: held, attended-not-dosed, cut-short, no-show or cancelled-late. A dosing record says who was there; an integration record says what is next.",
+			Example: `{"by":"t-lane","session":"integration-1","outcome":"held","next":"another","client_agrees":true}`,
+			make:    func() message { return &SessionHeld{} },
+		}, {
+			Name: "hold", Roles: clinicians,
+			About:   "Holds the pathway: nothing is dosed until the hold is released by whoever its cause asks for.",
+			Example: `{"by":"t-lane","cause":"crisis","reason":"seen today, safety plan in use"}`,
+			make:    func() message { return &PlaceHold{} },
+		}, {
+			Name: "release", Roles: clinicians,
+			About:   "Releases one hold, for the part of the one who sends it; the other holds stay.",
+			Example: `{"by":"t-lane","hold":"crisis-1","reason":"risk assessed, safe to go on"}`,
+			make:    func() message { return &Release{} },
+		}, {
+			Name: "referral", Roles: []Role{Therapist},
+			About:   "The therapist says to whom the client is referred, and for what. No pathway is stopped or declined without one.",
+			Example: `{"by":"t-lane","to":"community mental health center","purpose":"trauma-focused psychotherapy"}`,
+			make:    func() message { return &Referral{} },
+		}, {
+			Name: "task-done", Roles: everybody,
+			About:   "Says that something a person had to do was done: a call, a conversation, a letter.",
+			Example: `{"by":"t-lane","task":"conversation","outcome":"reached"}`,
+			make:    func() message { return &TaskDone{} },
+		}, {
+			Name: "refresh", Roles: everybody,
+			About:   "Makes the pathway look again now and continue in a fresh run. Changes nothing about the client.",
+			Example: `{"by":"c-desk"}`,
+			make:    func() message { return &Refresh{} },
+		},
+	}
+}
+
+// Message finds a line of the contract by its name; its Name is empty where there is none.
+func Message(name string) MessageType {
+	for _, m := range Messages() {
+		if m.Name == name {
+			return m
+		}
+	}
+	return MessageType{}
+}
+
+// Reply is what a sender hears at once.
+type Reply struct {
+	Result Result `json:"result"`
+	What   string `json:"what"` // in a sentence, what is now recorded
+	Next   string `json:"next"` // in a sentence, what happens next
+}
+
+// Result sorts replies for programs.
+type Result string
+
+// What became of a message that was not refused.
+const (
+	Recorded  Result = "recorded"
+	AlreadySo Result = "already so"
+	Asked     Result = "pending" // the calendar has yet to answer
+)
+
+// Refresh asks for nothing but another look.
+type Refresh struct{ Envelope }
+
+func (*Refresh) record(*Pathway, time.Time) (string, *Refusal) {
+	return "asked to look again", nil
+}
+
+var errAlreadySo = &Refusal{Code: "already-so"}
+
+// Record takes one message at the moment now. It answers with what is recorded and what happens next, or with a
+// [*Refusal]. A refused message leaves the pathway as it was, but for the note of the attempt.
+func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) {
+	entry := Entry{Kind: Taken, Name: name, At: now, Recorded: now, Message: journalled(raw)}
+	what, refusal := p.take(name, raw, now, &entry)
+	switch {
+	case refusal == errAlreadySo:
+		return Reply{Result: AlreadySo, What: what, Next: p.Next(now)}, nil
+	case refusal != nil:
+		entry.Kind, entry.Text, entry.Code = Rejected, refusal.Sentence, refusal.Code
+		p.Pending = append(p.Pending, entry)
+		p.Refused = lastOf(append(p.Refused, entry), 5)
+		return Reply{}, refusal
+	}
+	entry.Text = what
+	p.Pending = append(p.Pending, entry)
+	p.Seen = lastOf(append(p.Seen, entry.ID), seenAtMost)
+	p.noteJointDecision(now)
+	result := Recorded
+	if p.asked(entry.ID) {
+		result = Asked
+	}
+	return Reply{Result: result, What: what, Next: p.Next(now)}, nil
+}
+
+func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (string, *Refusal) {
+	kind := Message(name)
+	if kind.make == nil {
+		return "", refuse(BadValue, "%q is no message of kap", name)
+	}
+	m := kind.make()
+	if r := decode(name, raw, m, p.zone()); r != nil {
+		return "", r
+	}
+	e := m.envelope()
+	entry.By = e.By
+	role := p.CareTeam.Role(e.By)
+	if role == "" {
+		return "", refuse(WrongPerson, "%s: by: found %q, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",
+			name, e.By, p.CareTeam.Therapist, p.CareTeam.Prescriber, strings.Join(p.CareTeam.Coordinators, ", "))
+	}
+	if !slices.Contains(kind.Roles, role) {
+		return "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
+	}
+	entry.Assumed = e.At.IsZero()
+	if e.At.After(now.Add(2 * time.Minute)) {
+		return "", refuse(BadValue, "%s: at: found %s, which is in the future; expected the moment at which it happened", name, p.clockTime(e.At))
+	}
+	if e.At.IsZero() || e.At.After(now) {
+		e.At = now // a sender's clock may be a little fast
+	}
+	if e.At.Before(p.Enrolment.At.AddDate(-1, 0, 0)) {
+		return "", refuse(BadValue, "%s: at: found %s, more than a year before this pathway began; expected the moment at which it happened", name, p.clockTime(e.At))
+	}
+	entry.ID, entry.At = identity(name, *e, raw), e.At
+	e.ID = entry.ID
+	if slices.Contains(p.Seen, entry.ID) {
+		return "this very message was taken before; nothing has changed", errAlreadySo
+	}
+	if p.Outcome != "" {
+		return "", refuse(HasEnded, "%s: this pathway ended as %s on %s and takes no more messages; for a client who comes back, enrol anew", name, p.Outcome, p.clockTime(p.Ended))
+	}
+	return m.record(p, now)
+}
+
+func (p *Pathway) who(roles []Role) string {
+	var names []string
+	for _, r := range roles {
+		names = append(names, fmt.Sprintf("%s (%s)", r, p.CareTeam.id(r)))
+	}
+	return strings.Join(names, " or ")
+}
+
+// identity is the message's own id, or else a digest of its name, author, time and fields.
+func identity(name string, e Envelope, raw []byte) string {
+	if e.ID != "" {
+		return e.ID
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", name, e.At.UTC().Format(time.RFC3339Nano), canonical(raw)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// canonical writes a JSON object with its members sorted and nothing between them.
+func canonical(raw []byte) []byte {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return raw
+	}
+	sorted, err := json.Marshal(fields)
+	if err != nil {
+		return raw
+	}
+	return sorted
+}
+
+// journalled is a message as the journal keeps it: as sent where it is JSON, and as a JSON text, cut short, where not.
+func journalled(raw []byte) json.RawMessage {
+	if len(raw) <= longest && json.Valid(raw) {
+		return bytes.Clone(raw)
+	}
+	text, _ := json.Marshal(shorten(strings.ToValidUTF8(string(raw[:min(len(raw), longest)]), "?")))
+	return text
+}
+
+// ExampleFor is a message ready to copy: the contract's example with this pathway's people, session and documents in it.
+func (p *Pathway) ExampleFor(name string, by Role, with map[string]string) string {
+	kind := Message(name)
+	members, err := object([]byte(kind.Example))
+	if err != nil {
+		return kind.Example
+	}
+	with["by"] = p.CareTeam.id(by)
+	if name == "consent" {
+		with["document_version"] = p.Protocol.Consent.Version
+		with["document_sha256"] = p.Protocol.Consent.SHA256
+		with["evidence"] = string(p.Diagnosis.Evidence())
+	}
+	var b strings.Builder
+	b.WriteString("{")
+	for i, m := range members {
+		if text, ok := with[m.name]; ok {
+			m.raw, _ = json.Marshal(text)
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%q: %s", m.name, m.raw)
+	}
+	b.WriteString("}")
+	return b.String()
+}
+
+// AsRefusal finds the refusal in an error, or nil.
+func AsRefusal(err error) *Refusal {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	return nil
+}
+
+func lastOf[T any](all []T, n int) []T {
+	if len(all) > n {
+		return slices.Clone(all[len(all)-n:])
+	}
+	return all
+}

@@ -1,0 +1,208 @@
+package pathway
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+)
+
+// MailKind is what a mail to a client is about.
+type MailKind string
+
+// The mails of this version.
+const (
+	BookedMail    MailKind = "booked"
+	MovedMail     MailKind = "moved"
+	CancelledMail MailKind = "cancelled"
+	ReminderMail  MailKind = "reminder"
+	LetterMail    MailKind = "letter-ready"
+)
+
+// MailStatus is where a mail is.
+type MailStatus string
+
+// The states of a mail. Unknown means that it may or may not have gone out: nobody sends it again on their own.
+const (
+	PendingMail   MailStatus = "pending"
+	ClaimedMail   MailStatus = "claimed"
+	SentMail      MailStatus = "sent"
+	UnknownMail   MailStatus = "unknown"
+	RejectedMail  MailStatus = "rejected"
+	WithdrawnMail MailStatus = "withdrawn"
+)
+
+// Mail is one mail to the client, without anything that names them: who they are and where they read is looked up when it
+// is sent.
+type Mail struct {
+	Key      string    `json:"key"`
+	Kind     MailKind  `json:"kind"`
+	Session  string    `json:"session,omitempty"`
+	Revision int       `json:"revision,omitempty"`
+	Start    time.Time `json:"start,omitzero"`
+	End      time.Time `json:"end,omitzero"`
+	Was      time.Time `json:"was,omitzero"`
+	Lead     string    `json:"lead,omitempty"`
+	Sheet    bool      `json:"sheet,omitempty"`
+	Crisis   string    `json:"crisis,omitempty"`
+	From     time.Time `json:"from,omitzero"`  // not before: the hours of mail
+	Until    time.Time `json:"until,omitzero"` // after this it is too late; zero: never
+}
+
+// write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
+func (p *Pathway) write(m Mail) {
+	at := p.Woken
+	if !p.MailPermission {
+		p.call(at, m.Key, m.Session, "no mail is allowed; say by telephone: "+m.Key, m.Until, false)
+		return
+	}
+	soon := m.Kind == CancelledMail && m.Start.Sub(at) <= hours(p.Protocol.Dosing.CheckHoursBefore)
+	if opening := p.mailHour(at, 24*time.Hour); opening.After(at) && !soon && m.Kind != ReminderMail && (m.Until.IsZero() || opening.Before(m.Until)) {
+		m.From = opening
+	}
+	p.Outbox = append(p.Outbox, m)
+}
+
+// Sendable lists the mails that may go out at a moment.
+func (p *Pathway) Sendable(now time.Time) []Mail {
+	var all []Mail
+	for _, m := range p.Outbox {
+		if !m.From.After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// Call is something that a coordinator says by telephone.
+type Call struct {
+	Key     string    `json:"key"`
+	Session string    `json:"session,omitempty"`
+	Why     string    `json:"why"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until,omitzero"` // after this it has no point
+	Urgent  bool      `json:"urgent,omitempty"`
+}
+
+func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, urgent bool) {
+	if !until.IsZero() && !until.After(at) && !urgent {
+		return
+	}
+	key = "call/" + key
+	if !slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == key }) {
+		p.Calls = append(p.Calls, Call{Key: key, Session: session, Why: why, Since: at, Until: until, Urgent: urgent})
+	}
+}
+
+// Delivered takes a mail out of the outbox once it is sent.
+func (p *Pathway) Delivered(key string) {
+	p.Outbox = slices.DeleteFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
+}
+
+// Undelivered takes a mail out of the outbox that will not be sent, or of which nobody knows, and asks for a call instead.
+func (p *Pathway) Undelivered(key string, status MailStatus, now time.Time) {
+	i := slices.IndexFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
+	if i < 0 {
+		return
+	}
+	m := p.Outbox[i]
+	p.Outbox = slices.Delete(p.Outbox, i, i+1)
+	why := "a mail was not accepted: " + key
+	if status == UnknownMail {
+		why = "a mail may not have reached the client: " + key
+	}
+	p.note(now, "mail-"+string(status), "%s", why)
+	p.call(now, key, m.Session, why, m.Until, false)
+}
+
+// stale says whether a mail speaks of a time that no longer holds.
+func (p *Pathway) stale(m Mail) bool {
+	if m.Session == "" {
+		return false
+	}
+	a := p.appointment(m.Session)
+	if m.Kind == CancelledMail {
+		return false
+	}
+	return a == nil || a.Revision != m.Revision || a.State == Cancelled || a.State == CancelledLate
+}
+
+func reminderKey(a Appointment, rule string) string {
+	return fmt.Sprintf("remind/%s/r%d/%s", a.Name, a.Revision, rule)
+}
+
+// reminder is one reminder of one appointment: when it goes out, and when it is too late.
+type reminder struct {
+	rule        ReminderRule
+	moment, end time.Time
+}
+
+// reminders computes what an appointment still asks for. They are never stored, so none can be stale.
+func (p *Pathway) reminders(a Appointment) []reminder {
+	var all []reminder
+	if a.State != Booked || a.Kind == Dosing && p.ending() != "" {
+		return nil
+	}
+	for _, rule := range p.Protocol.Reminders {
+		if slices.Contains(a.Handled, rule.Name) {
+			continue
+		}
+		moment := before(a.Start.In(p.zone()), rule.HoursBefore)
+		if !moment.After(a.Since) {
+			continue
+		}
+		late := time.Duration(rule.LateMinutesAtMost) * time.Minute
+		if !rule.AnyHour {
+			moment = p.mailHour(moment, late)
+		}
+		if !moment.After(a.Since) { // brought forward to before the booking
+			continue
+		}
+		all = append(all, reminder{rule, moment, moment.Add(late)})
+	}
+	return all
+}
+
+// before counts whole days on the wall clock and anything less in hours.
+func before(start time.Time, n int) time.Time {
+	if n%24 == 0 {
+		return start.AddDate(0, 0, -n/24)
+	}
+	return start.Add(-hours(n))
+}
+
+// mailHour brings a moment into the hours of mail on the client's clock: to the next opening, spread over its first minutes,
+// or, where that would be too late, to just before the last closing.
+func (p *Pathway) mailHour(moment time.Time, late time.Duration) time.Time {
+	local := moment.In(p.clientZone())
+	from, _ := clock("mail.from", p.Protocol.Mail.From)
+	until, _ := clock("mail.until", p.Protocol.Mail.Until)
+	open, close := onDay(local, from), onDay(local, until)
+	if !local.Before(open) && local.Before(close) {
+		return moment
+	}
+	if !local.Before(close) {
+		open, close = onDay(local.AddDate(0, 0, 1), from), onDay(local, until)
+	} else {
+		close = onDay(local.AddDate(0, 0, -1), until)
+	}
+	if opening := open.Add(p.spread()); opening.Sub(moment) <= late {
+		return opening
+	}
+	return close.Add(-time.Minute - p.spread())
+}
+
+// spread keeps the mails of many clients from going out in the same second. It is the same for a pathway every time.
+func (p *Pathway) spread() time.Duration {
+	n := p.Protocol.Mail.SpreadMinutes * 60
+	if n == 0 {
+		return 0
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(p.Code))
+	return time.Duration(int(h.Sum32())%n) * time.Second
+}
+
+func (p *Pathway) sheet(rule string, kind Kind) bool {
+	return kind == Dosing && slices.ContainsFunc(p.Protocol.Reminders, func(r ReminderRule) bool { return r.Name == rule && r.Sheet })
+}

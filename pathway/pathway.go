@@ -1,0 +1,281 @@
+// Package pathway holds the practice's rules: what may happen to a client next, what the practice owes them, and why
+// something is blocked. It is pure: no I/O, no clock, no Temporal. Whoever calls it says what time it is.
+//
+// Three functions carry everything. [Pathway.Record] takes what people did, or refuses it and says why. [Pathway.Due] says
+// what the practice owes at a moment, and when to look again. [Pathway.Settle] takes what the world answered to that.
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Role is what a person does on a pathway.
+type Role string
+
+// The roles of the protocol, "Who acts".
+const (
+	Therapist   Role = "therapist"
+	Prescriber  Role = "prescriber"
+	Coordinator Role = "coordinator"
+	Client      Role = "client"
+)
+
+// CareTeam names, by staff id, who cares for one client. Therapist and prescriber are never the same person.
+type CareTeam struct {
+	Therapist    string   `json:"therapist"`
+	Prescriber   string   `json:"prescriber"`
+	Coordinators []string `json:"coordinators"`
+}
+
+// Role says what a member of staff does on this team, or "" for somebody who is not on it.
+func (t CareTeam) Role(by string) Role {
+	switch {
+	case by == t.Therapist:
+		return Therapist
+	case by == t.Prescriber:
+		return Prescriber
+	case slices.Contains(t.Coordinators, by):
+		return Coordinator
+	}
+	return ""
+}
+
+func (t CareTeam) id(r Role) string {
+	switch r {
+	case Therapist:
+		return t.Therapist
+	case Prescriber:
+		return t.Prescriber
+	case Coordinator:
+		if len(t.Coordinators) > 0 {
+			return t.Coordinators[0]
+		}
+	}
+	return ""
+}
+
+// Diagnosis is one of the five for which the practice offers KAP.
+type Diagnosis string
+
+// The qualifying diagnoses; NoDiagnosis is recorded when there is none of them.
+const (
+	TreatmentResistantDepression Diagnosis = "treatment-resistant-depression"
+	PTSD                         Diagnosis = "ptsd"
+	ComplexTrauma                Diagnosis = "complex-trauma"
+	ChronicAnxiety               Diagnosis = "chronic-anxiety"
+	PersistentGrief              Diagnosis = "persistent-grief"
+	NoDiagnosis                  Diagnosis = "none-of-these"
+)
+
+// Options lists what may be written.
+func (Diagnosis) Options() []string {
+	return []string{string(TreatmentResistantDepression), string(PTSD), string(ComplexTrauma), string(ChronicAnxiety), string(PersistentGrief), string(NoDiagnosis)}
+}
+
+// Evidence says how far the evidence carries for a diagnosis (protocol, informed consent).
+func (d Diagnosis) Evidence() Evidence {
+	switch d {
+	case TreatmentResistantDepression:
+		return Supported
+	case PTSD, ChronicAnxiety:
+		return Promising
+	}
+	return Extrapolated
+}
+
+// PrimaryMeasure is the scale by which a client's improvement is judged.
+type PrimaryMeasure string
+
+// Options lists what may be written.
+func (PrimaryMeasure) Options() []string { return []string{"phq-9", "gad-7", "pcl-5", "grief"} }
+
+// Enrolment is what the front desk knows when a pathway begins, without anything that names the client.
+type Enrolment struct {
+	Code     string    `json:"code"`
+	By       string    `json:"by"`
+	At       time.Time `json:"at"`
+	CareTeam CareTeam  `json:"care_team"`
+	Eligibility
+	MailPermission bool     `json:"mail_permission"`
+	Zone           string   `json:"zone"`          // the client's
+	PracticeZone   string   `json:"practice_zone"` // in which sessions keep their wall-clock time
+	Availability   []string `json:"availability"`  // "tuesday 09:00-13:00", in the practice's zone; none means any time
+	Protocol       Protocol `json:"protocol"`
+}
+
+// Eligibility is recorded at enrolment (protocol, section 1). What speaks against KAP blocks at once and asks the
+// therapist; it is never a reason to refuse the enrolment, because everybody gets an answer.
+type Eligibility struct {
+	Diagnosis                Diagnosis      `json:"diagnosis"`
+	Adult                    bool           `json:"adult"`
+	StandardCareTried        bool           `json:"standard_care_tried"`
+	CommitsToTheArc          bool           `json:"commits_to_the_arc"`
+	ComfortableWithTheStates bool           `json:"comfortable_with_non_ordinary_states"`
+	PrimaryMeasure           PrimaryMeasure `json:"primary_measure"`
+}
+
+// Pathway is one client's way through the practice: everything the rules need, and nothing else. It is copied whole when
+// the workflow continues as new.
+type Pathway struct {
+	Enrolment
+
+	Clearances  []PrescriberClearance     `json:"clearances,omitempty"`
+	Evaluations []PsychologicalEvaluation `json:"evaluations,omitempty"`
+	Consents    []Consent                 `json:"consents,omitempty"`
+	SafetyPlans []SafetyPlan              `json:"safety_plans,omitempty"`
+	Referrals   []Referral                `json:"referrals,omitempty"`
+	TasksDone   []TaskDone                `json:"tasks_done,omitempty"`
+	Holds       []HoldInForce             `json:"holds,omitempty"`
+
+	Appointments []Appointment `json:"appointments,omitempty"`
+	Requests     []Request     `json:"requests,omitempty"` // bookings and moves that the calendar has yet to answer
+	Unplaced     []Unplaced    `json:"unplaced,omitempty"` // sessions for which no slot was found
+	Outbox       []Mail        `json:"outbox,omitempty"`   // mails committed and not yet known to be sent
+	Calls        []Call        `json:"calls,omitempty"`    // what a mail could not say, a coordinator says by telephone
+
+	JointSince time.Time `json:"joint_since,omitzero"` // of the joint decision, while it stands
+
+	Outcome Outcome   `json:"outcome,omitempty"`
+	Ended   time.Time `json:"ended,omitzero"`
+
+	Steps   int       `json:"steps"`             // number of the last step known to be written
+	Last    string    `json:"last,omitempty"`    // its digest
+	Pending []Entry   `json:"pending,omitempty"` // journal entries that no written step holds yet
+	Refused []Entry   `json:"refused,omitempty"` // the latest few, for the details
+	Seen    []string  `json:"seen,omitempty"`    // identities of the messages taken
+	Gap     bool      `json:"gap,omitempty"`     // the records had lost steps: somebody must look
+	Woken   time.Time `json:"woken,omitzero"`    // the latest moment that this pathway has been told of
+}
+
+// seenAtMost bounds the identities kept; a pathway takes some dozens of messages in its life.
+const seenAtMost = 1000
+
+// Outcome is how a pathway ended.
+type Outcome string
+
+// The endings this version knows.
+const (
+	Completed           Outcome = "completed"
+	StoppedAndReferred  Outcome = "stopped-and-referred"
+	DeclinedAndReferred Outcome = "declined-and-referred"
+)
+
+// Phase is where a pathway stands on the arc.
+type Phase string
+
+// The phases, in the protocol's order. Stopping is the time between a decision to end without completion and the ending.
+const (
+	Screening     Phase = "screening"
+	InPreparation Phase = "preparation"
+	InDosing      Phase = "dosing"
+	InIntegration Phase = "integration"
+	Closing       Phase = "closing"
+	Stopping      Phase = "stopping"
+	Over          Phase = "ended"
+)
+
+// Enrol begins a pathway. It returns a [*Refusal] naming the field that is missing or wrong.
+func Enrol(e Enrolment) (*Pathway, error) {
+	if len(e.Code) != 6 {
+		return nil, refuse(BadValue, "code: found %q, expected six characters", e.Code)
+	}
+	if e.At.IsZero() {
+		return nil, refuse(MissingField, "at: found nothing, expected the moment of enrolment")
+	}
+	for _, id := range append([]string{e.CareTeam.Therapist, e.CareTeam.Prescriber}, e.CareTeam.Coordinators...) {
+		if err := CheckStaffID(id); err != nil {
+			return nil, refuse(BadValue, "care_team: %v", err)
+		}
+	}
+	if len(e.CareTeam.Coordinators) == 0 {
+		return nil, refuse(MissingField, "care_team.coordinators: found none, expected at least one staff id")
+	}
+	if e.CareTeam.Therapist == e.CareTeam.Prescriber {
+		return nil, refuse(BadValue, "care_team: the therapist and the prescriber are both %s; they are never the same person", e.CareTeam.Therapist)
+	}
+	if role := e.CareTeam.Role(e.By); role == "" {
+		return nil, refuse(WrongPerson, "by: %s is not on this care team, expected its coordinator, therapist or prescriber", e.By)
+	}
+	if !slices.Contains(e.Diagnosis.Options(), string(e.Diagnosis)) {
+		return nil, refuse(BadValue, "diagnosis: found %q, expected one of %s", e.Diagnosis, strings.Join(e.Diagnosis.Options(), ", "))
+	}
+	if !slices.Contains(e.PrimaryMeasure.Options(), string(e.PrimaryMeasure)) {
+		return nil, refuse(BadValue, "primary_measure: found %q, expected one of %s", e.PrimaryMeasure, strings.Join(e.PrimaryMeasure.Options(), ", "))
+	}
+	if _, err := Location("zone", e.Zone); err != nil {
+		return nil, err
+	}
+	if _, err := Location("practice_zone", e.PracticeZone); err != nil {
+		return nil, err
+	}
+	for i, text := range e.Availability {
+		if _, err := ParseWeekly(text); err != nil {
+			return nil, refuse(BadValue, "availability[%d]: %v", i, err)
+		}
+	}
+	if err := e.Protocol.Check(); err != nil {
+		return nil, refuse(BadValue, "protocol: %v", err)
+	}
+	p := &Pathway{Enrolment: e, Woken: e.At}
+	p.note(e.At, "enrolled", "enrolled under protocol %s", e.Protocol.Version)
+	for _, b := range p.ineligible() {
+		p.note(e.At, "enrolled", "%s", b.Sentence)
+	}
+	return p, nil
+}
+
+// CheckStaffID says whether an id is one that may appear in Temporal: short, lower case, no name that needs escaping.
+func CheckStaffID(id string) error {
+	ok := len(id) >= 2 && len(id) <= 24
+	for _, c := range id {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-')
+	}
+	if !ok {
+		return fmt.Errorf("found %q, expected a staff id of 2 to 24 lower-case letters, digits or hyphens, such as t-lane", id)
+	}
+	return nil
+}
+
+// Phase says where the pathway stands at a moment.
+func (p *Pathway) Phase(now time.Time) Phase {
+	switch {
+	case p.Outcome != "":
+		return Over
+	case p.ending() == DeclinedAndReferred || p.ending() == StoppedAndReferred:
+		return Stopping
+	case p.ending() == Completed:
+		return Closing
+	case p.dosed() > 0 && !p.integrated():
+		return InIntegration
+	case p.dosed() > 0 || p.prepared():
+		return InDosing
+	case slices.ContainsFunc(p.Appointments, func(a Appointment) bool { return a.Kind == Preparation }), len(p.gates(now)) == 0:
+		return InPreparation
+	}
+	return Screening
+}
+
+// ending says which ending the clinicians have begun, if any.
+func (p *Pathway) ending() Outcome {
+	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
+		if p.dosed() > 0 {
+			return StoppedAndReferred
+		}
+		return DeclinedAndReferred
+	}
+	if r := p.lastIntegration(); r != nil && r.Next == CloseNext && p.integrated() {
+		return Completed
+	}
+	return ""
+}
+
+func (p *Pathway) zone() *time.Location       { return mustZone(p.PracticeZone) }
+func (p *Pathway) clientZone() *time.Location { return mustZone(p.Enrolment.Zone) }
+
+// note adds to the journal what the rules themselves have found.
+func (p *Pathway) note(at time.Time, name, format string, args ...any) {
+	p.Pending = append(p.Pending, Entry{Kind: Found, Name: name, At: at, Recorded: at, Text: fmt.Sprintf(format, args...)})
+}

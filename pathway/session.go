@@ -1,0 +1,482 @@
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind is what a session is for.
+type Kind string
+
+// The three kinds of session.
+const (
+	Preparation Kind = "preparation"
+	Dosing      Kind = "dosing"
+	Integration Kind = "integration"
+)
+
+// Options lists what may be written.
+func (Kind) Options() []string {
+	return []string{string(Preparation), string(Dosing), string(Integration)}
+}
+
+// SessionState is what became of a session.
+type SessionState string
+
+// The states of a session; all but Booked are final.
+const (
+	Booked           = "booked"
+	Held             = "held"
+	AttendedNotDosed = "attended-not-dosed"
+	CutShort         = "cut-short"
+	NoShow           = "no-show"
+	CancelledLate    = "cancelled-late"
+	Cancelled        = "cancelled"
+)
+
+// Appointment is one session in the calendar. Its name is for people: dosing-2, or dosing-2.1 for the next try after a
+// no-show or a cancellation. A move raises the revision, and with it every key that names the appointment.
+type Appointment struct {
+	Name     string       `json:"name"`
+	Kind     Kind         `json:"kind"`
+	Number   int          `json:"number"`
+	Start    time.Time    `json:"start"`
+	End      time.Time    `json:"end"`
+	Revision int          `json:"revision"`
+	Since    time.Time    `json:"since"` // when this revision was booked: a reminder whose moment lies before does not exist
+	State    SessionState `json:"state"`
+	Filed    SessionState `json:"filed"`               // the state that the records have
+	Handled  []string     `json:"handled,omitempty"`   // reminders sent or reported, at this revision
+	ByClient bool         `json:"by_client,omitempty"` // cancelled at the client's wish
+	Record   *SessionHeld `json:"record,omitempty"`
+}
+
+func (a Appointment) dosed() bool {
+	return a.Kind == Dosing && (a.State == Held || a.State == CutShort)
+}
+
+func (p *Pathway) appointment(name string) *Appointment {
+	for i := range p.Appointments {
+		if p.Appointments[i].Name == name {
+			return &p.Appointments[i]
+		}
+	}
+	return nil
+}
+
+// booked finds the session of a kind that is in the calendar, the earliest where there are several.
+func (p *Pathway) booked(kind Kind) *Appointment {
+	var first *Appointment
+	for i := range p.Appointments {
+		a := &p.Appointments[i]
+		if a.Kind == kind && a.State == Booked && (first == nil || a.Start.Before(first.Start)) {
+			first = a
+		}
+	}
+	return first
+}
+
+// nameFor names the next appointment of a kind and number.
+func (p *Pathway) nameFor(kind Kind, number int) string {
+	tries := 0
+	for _, a := range p.Appointments {
+		if a.Kind == kind && a.Number == number {
+			tries++
+		}
+	}
+	if tries == 0 {
+		return fmt.Sprintf("%s-%d", kind, number)
+	}
+	return fmt.Sprintf("%s-%d.%d", kind, number, tries)
+}
+
+func (p *Pathway) dosed() int { return p.dosedBetween(time.Time{}, farFuture) }
+
+// dosedBetween counts the dosing sessions given that began at or after from and before to.
+func (p *Pathway) dosedBetween(from, to time.Time) int {
+	n := 0
+	for _, a := range p.Appointments {
+		if a.dosed() && !a.Start.Before(from) && a.Start.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Pathway) lastDosed() *Appointment { return p.lastDosedBefore(farFuture) }
+
+func (p *Pathway) lastDosedBefore(t time.Time) *Appointment {
+	var last *Appointment
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.dosed() && a.Start.Before(t) && (last == nil || a.Start.After(last.Start)) {
+			last = a
+		}
+	}
+	return last
+}
+
+// integrated says whether the last dosing session has had its integration.
+func (p *Pathway) integrated() bool {
+	last := p.lastDosed()
+	return last != nil && p.integrationOf(*last) != nil
+}
+
+func (p *Pathway) integrationOf(dosing Appointment) *Appointment {
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.Kind == Integration && a.State == Held && a.Number == dosing.Number {
+			return a
+		}
+	}
+	return nil
+}
+
+// lastIntegration is the record of the integration after the last dosing session, or nil.
+func (p *Pathway) lastIntegration() *SessionHeld {
+	if last := p.lastDosed(); last != nil {
+		if a := p.integrationOf(*last); a != nil {
+			return a.Record
+		}
+	}
+	return nil
+}
+
+// prepared says whether preparation is complete: all its sessions held, or the therapist said that those held suffice.
+func (p *Pathway) prepared() bool {
+	held, enough := 0, false
+	for _, a := range p.Appointments {
+		if a.Kind == Preparation && a.State == Held {
+			held++
+			enough = enough || a.Record != nil && a.Record.PreparationComplete
+		}
+	}
+	return held >= p.Protocol.Preparation.Sessions || enough && held >= p.Protocol.Preparation.AtLeast
+}
+
+// minutes is how long a session of a kind lasts.
+func (p *Pathway) minutes(kind Kind) time.Duration {
+	n := map[Kind]int{Preparation: p.Protocol.Preparation.Minutes, Dosing: p.Protocol.Dosing.Minutes, Integration: p.Protocol.Integration.Minutes}[kind]
+	return time.Duration(n) * time.Minute
+}
+
+// Request is a wish that the calendar has yet to answer.
+type Request struct {
+	ID       string    `json:"id"` // of the message that made it
+	Do       Deed      `json:"do"`
+	Kind     Kind      `json:"kind,omitempty"`
+	Session  string    `json:"session,omitempty"`
+	Start    time.Time `json:"start,omitzero"`
+	ByClient bool      `json:"by_client,omitempty"`
+}
+
+func (p *Pathway) asked(id string) bool {
+	return slices.ContainsFunc(p.Requests, func(r Request) bool { return r.ID == id && r.Do != CancelDeed })
+}
+
+// BookSession asks for a session at a time, or for the earliest that fits.
+type BookSession struct {
+	Envelope
+	Kind  Kind      `json:"kind" must:"yes"`
+	Start time.Time `json:"start,omitzero"`
+}
+
+func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
+	if slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Kind == m.Kind && r.Do == BookDeed }) {
+		return "", refuse(NotNow, "book-session: a %s session is being booked at this moment; look again in a minute", m.Kind)
+	}
+	if e := p.ending(); e != "" {
+		return "", refuse(NotNow, "book-session: this pathway is ending as %s; nothing more is booked", e)
+	}
+	if booked := p.booked(m.Kind); booked != nil && (m.Kind != Preparation || !p.preparationWanted()) {
+		return "", refuse(NotNow, "book-session: %s is booked for %s; use move-session to change it", booked.Name, p.clockTime(booked.Start))
+	}
+	start := m.Start
+	if start.IsZero() {
+		start = now.Add(time.Duration(p.Protocol.Booking.NoticeHours) * time.Hour)
+	}
+	if !start.After(now) {
+		return "", refuse(BadValue, "book-session: start: found %s, which is past; expected a time to come", p.clockTime(start))
+	}
+	switch m.Kind {
+	case Preparation:
+		if missing := p.gates(now); len(missing) > 0 {
+			return "", refuse(Blocked, "book-session: preparation is not booked before screening is complete: %s", sentences(missing))
+		}
+		if !p.preparationWanted() {
+			return "", refuse(NotNow, "book-session: all preparation sessions have been held")
+		}
+	case Dosing:
+		if m.Start.IsZero() {
+			start = p.dosingFrom(now)
+		}
+		if blocked := p.blockers(start, now); len(blocked) > 0 {
+			return "", refuse(Blocked, "book-session: no dosing session can be booked for %s: %s", p.clockTime(start), sentences(blocked))
+		}
+	case Integration:
+		if p.lastDosed() == nil {
+			return "", refuse(NotNow, "book-session: integration follows a dosing session, and none has been held")
+		}
+		if p.integrated() {
+			return "", refuse(NotNow, "book-session: the integration after %s has been held", p.lastDosed().Name)
+		}
+		if !m.Start.IsZero() {
+			if r := p.integrationTooEarly("book-session", m.Start); r != nil {
+				return "", r
+			}
+		}
+	}
+	if r := p.overlaps("book-session", "", m.Start, m.Start.Add(p.minutes(m.Kind))); r != nil {
+		return "", r
+	}
+	p.Requests = append(p.Requests, Request{ID: m.ID, Do: BookDeed, Kind: m.Kind, Start: m.Start})
+	if m.Start.IsZero() {
+		return fmt.Sprintf("asked for the earliest %s session", m.Kind), nil
+	}
+	return fmt.Sprintf("asked for a %s session on %s", m.Kind, p.clockTime(m.Start)), nil
+}
+
+func (p *Pathway) overlaps(name, except string, start, end time.Time) *Refusal {
+	for _, a := range p.Appointments {
+		if a.State == Booked && a.Name != except && !start.IsZero() && start.Before(a.End) && a.Start.Before(end) {
+			return refuse(NotNow, "%s: start: %s overlaps %s, which is booked for %s; choose another time", name, p.clockTime(start), a.Name, p.clockTime(a.Start))
+		}
+	}
+	return nil
+}
+
+// MoveSession asks for another time for a booked session.
+type MoveSession struct {
+	Envelope
+	Session string    `json:"session" must:"yes"`
+	Start   time.Time `json:"start" must:"yes"`
+}
+
+func (m *MoveSession) record(p *Pathway, now time.Time) (string, *Refusal) {
+	a, r := p.find("move-session", m.Session)
+	if r != nil {
+		return "", r
+	}
+	if a.State != Booked {
+		return "", refuse(NotNow, "move-session: %s is %s; only a booked session can be moved", a.Name, a.State)
+	}
+	if !now.Before(a.Start) {
+		return "", refuse(NotNow, "move-session: %s began on %s; record how it went with session-held", a.Name, p.clockTime(a.Start))
+	}
+	if !m.Start.After(now) {
+		return "", refuse(BadValue, "move-session: start: found %s, which is past; expected a time to come", p.clockTime(m.Start))
+	}
+	if m.Start.Equal(a.Start) {
+		return fmt.Sprintf("%s is booked for %s", a.Name, p.clockTime(a.Start)), errAlreadySo
+	}
+	if slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Session == a.Name }) {
+		return "", refuse(NotNow, "move-session: %s is being changed at this moment; look again in a minute", a.Name)
+	}
+	if a.Kind == Dosing { // its integration comes along, so only the calendar can tell
+		if blocked := p.blockers(m.Start, now); len(blocked) > 0 {
+			return "", refuse(Blocked, "move-session: %s cannot take place on %s: %s", a.Name, p.clockTime(m.Start), sentences(blocked))
+		}
+	} else if r := p.overlaps("move-session", a.Name, m.Start, m.Start.Add(a.End.Sub(a.Start))); r != nil {
+		return "", r
+	}
+	if a.Kind == Integration {
+		if r := p.integrationTooEarly("move-session", m.Start); r != nil {
+			return "", r
+		}
+	}
+	p.Requests = append(p.Requests, Request{ID: m.ID, Do: MoveDeed, Kind: a.Kind, Session: a.Name, Start: m.Start})
+	return fmt.Sprintf("asked to move %s to %s", a.Name, p.clockTime(m.Start)), nil
+}
+
+// integrationTooEarly keeps an integration from standing before the dosing session that it follows.
+func (p *Pathway) integrationTooEarly(message string, start time.Time) *Refusal {
+	after := p.booked(Dosing)
+	if after == nil {
+		after = p.lastDosed()
+	}
+	if after != nil && start.Before(after.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast))) {
+		return refuse(Blocked, "%s: start: %s is less than %d hours after the end of %s; integration follows %d to %d hours after it", message, p.clockTime(start),
+			p.Protocol.Integration.HoursAfterAtLeast, after.Name, p.Protocol.Integration.HoursAfterAtLeast, p.Protocol.Integration.HoursAfterAtMost)
+	}
+	return nil
+}
+
+func hours(n int) time.Duration { return time.Duration(n) * time.Hour }
+
+// WishOf says at whose wish a session is cancelled.
+type WishOf string
+
+// Options lists what may be written.
+func (WishOf) Options() []string { return []string{"client", "practice"} }
+
+// CancelSession takes a session out of the calendar.
+type CancelSession struct {
+	Envelope
+	Session string `json:"session" must:"yes"`
+	WishOf  WishOf `json:"wish_of" must:"yes"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+func (m *CancelSession) record(p *Pathway, now time.Time) (string, *Refusal) {
+	a, r := p.find("cancel-session", m.Session)
+	if r != nil {
+		return "", r
+	}
+	if a.State == Cancelled || slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Session == a.Name && r.Do == CancelDeed }) {
+		return fmt.Sprintf("%s is cancelled", a.Name), errAlreadySo
+	}
+	if a.State != Booked {
+		return "", refuse(NotNow, "cancel-session: %s is %s; only a booked session can be cancelled", a.Name, a.State)
+	}
+	if !now.Before(a.Start) {
+		return "", refuse(NotNow, "cancel-session: %s began on %s; record how it went with session-held", a.Name, p.clockTime(a.Start))
+	}
+	p.Requests = slices.DeleteFunc(p.Requests, func(r Request) bool { return r.Session == a.Name })
+	p.Requests = append(p.Requests, Request{ID: m.ID, Do: CancelDeed, Session: a.Name, ByClient: m.WishOf == "client"})
+	return fmt.Sprintf("%s on %s is cancelled at the %s's wish", a.Name, p.clockTime(a.Start), m.WishOf), nil
+}
+
+func (p *Pathway) find(message, session string) (*Appointment, *Refusal) {
+	if a := p.appointment(session); a != nil {
+		return a, nil
+	}
+	var names []string
+	for _, a := range p.Appointments {
+		names = append(names, a.Name)
+	}
+	if len(names) == 0 {
+		return nil, refuse(BadValue, "%s: session: found %q, but nothing has been booked on this pathway yet", message, session)
+	}
+	return nil, refuse(BadValue, "%s: session: found %q, expected one of %s", message, session, strings.Join(names, ", "))
+}
+
+// Next is what an integration decides together with the client.
+type Next string
+
+// Another dosing session, or closing.
+const (
+	AnotherNext Next = "another"
+	CloseNext   Next = "close"
+)
+
+// Options lists what may be written.
+func (Next) Options() []string { return []string{string(AnotherNext), string(CloseNext)} }
+
+// SessionOutcome is how a session went.
+type SessionOutcome string
+
+// Options lists what may be written.
+func (SessionOutcome) Options() []string {
+	return []string{Held, AttendedNotDosed, CutShort, NoShow, CancelledLate}
+}
+
+// SessionHeld is the record of a session. It is never refused for being bad news: what was done against the rules is
+// recorded as a deviation and holds the pathway.
+type SessionHeld struct {
+	Envelope
+	Session string         `json:"session" must:"yes"`
+	Outcome SessionOutcome `json:"outcome" must:"yes"`
+	Start   time.Time      `json:"start,omitzero"` // as it was; without it, as booked
+	End     time.Time      `json:"end,omitzero"`
+	Reason  string         `json:"reason,omitempty"`
+
+	// Of a dosing session.
+	InPerson                   *bool `json:"in_person,omitempty"`
+	TherapistPresentThroughout *bool `json:"therapist_present_throughout,omitempty"`
+	ClientStillWilling         *bool `json:"client_still_willing,omitempty"`
+
+	// Of a preparation session: that those held suffice.
+	PreparationComplete bool `json:"preparation_complete,omitempty"`
+
+	// Of an integration.
+	Next         Next  `json:"next,omitempty"`
+	ClientAgrees *bool `json:"client_agrees,omitempty"`
+}
+
+func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
+	a, r := p.find("session-held", m.Session)
+	if r != nil {
+		return "", r
+	}
+	role := p.CareTeam.Role(m.By)
+	took := m.Outcome == Held || m.Outcome == CutShort
+	reopens := a.Kind == Integration && a.State == Held && a.Record != nil && !isTrue(a.Record.ClientAgrees)
+	switch {
+	case role != Therapist && a.Kind == Dosing, role != Therapist && took && a.Kind == Integration:
+		return "", refuse(WrongPerson, "session-held: by: found %s, who is this pathway's %s; the record of %s is its therapist's (%s)", m.By, role, a.Name, p.CareTeam.Therapist)
+	case a.Kind != Dosing && (m.Outcome == AttendedNotDosed || m.Outcome == CutShort):
+		return "", refuse(BadValue, "session-held: outcome: found %s for %s, expected held, no-show or cancelled-late; nothing is dosed there", m.Outcome, a.Name)
+	case a.State != Booked && a.State != Cancelled && string(a.State) == string(m.Outcome) && !reopens:
+		return fmt.Sprintf("%s is recorded as %s", a.Name, a.State), errAlreadySo
+	case a.State != Booked && a.State != Cancelled && !reopens:
+		return "", refuse(NotNow, "session-held: %s is recorded as %s; found %s; a record is not written over", a.Name, a.State, m.Outcome)
+	}
+	start, end := a.Start, a.End
+	if !m.Start.IsZero() {
+		start = m.Start
+	}
+	if !m.End.IsZero() {
+		end = m.End
+	}
+	switch {
+	case start.After(now):
+		return "", refuse(NotNow, "session-held: %s is on %s and has not begun; to take it out of the calendar use cancel-session", a.Name, p.clockTime(start))
+	case !end.After(start):
+		return "", refuse(BadValue, "session-held: end: found %s, expected a time after the start, %s", p.clockTime(end), p.clockTime(start))
+	case m.End.After(now):
+		return "", refuse(BadValue, "session-held: end: found %s, which is in the future", p.clockTime(end))
+	}
+	if !took && m.Reason == "" && m.Outcome == AttendedNotDosed {
+		return "", refuse(MissingField, "session-held: the field \"reason\" is missing; attended-not-dosed needs one")
+	}
+	var deviations []string
+	if took && a.Kind == Dosing {
+		for _, f := range []struct {
+			field string
+			value *bool
+			fault string
+		}{
+			{"in_person", m.InPerson, "it was not held in person at the practice"},
+			{"therapist_present_throughout", m.TherapistPresentThroughout, "the therapist was not present throughout"},
+			{"client_still_willing", m.ClientStillWilling, "the client was no longer willing that day"},
+		} {
+			if f.value == nil {
+				return "", refuse(MissingField, "session-held: the field %q is missing, expected true or false for a dosing session", f.field)
+			}
+			if !*f.value {
+				deviations = append(deviations, f.fault)
+			}
+		}
+		if a.State == Cancelled {
+			deviations = append(deviations, "it had been cancelled")
+		}
+		for _, b := range p.blockers(start, start) {
+			deviations = append(deviations, b.Sentence)
+		}
+	}
+	if took && a.Kind == Integration {
+		switch {
+		case m.Next == "":
+			return "", refuse(MissingField, "session-held: the field \"next\" is missing, expected another or close for an integration")
+		case m.ClientAgrees == nil:
+			return "", refuse(MissingField, "session-held: the field \"client_agrees\" is missing, expected true or false for an integration")
+		case m.Next == AnotherNext && p.dosed() >= p.Protocol.Dosing.AtMost:
+			return "", refuse(Blocked, "session-held: next: found another, but %d dosing sessions were given, which is the most; expected close", p.dosed())
+		}
+	}
+	record := *m
+	a.State, a.Record, a.Start, a.End = SessionState(m.Outcome), &record, start, end
+	if len(deviations) > 0 {
+		p.hold(m.At, "deviation", clinicians, fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(deviations, "; ")))
+		return fmt.Sprintf("%s: %s, recorded as a deviation that holds the pathway: %s", a.Name, a.State, strings.Join(deviations, "; ")), nil
+	}
+	if a.Kind == Integration && took {
+		if !*m.ClientAgrees {
+			return fmt.Sprintf("%s: held; the client does not agree to %q yet, so nothing more is booked", a.Name, m.Next), nil
+		}
+		return fmt.Sprintf("%s: held; next: %s, agreed with the client", a.Name, m.Next), nil
+	}
+	return fmt.Sprintf("%s: %s", a.Name, a.State), nil
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

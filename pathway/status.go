@@ -1,0 +1,167 @@
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Attention says whether somebody at the practice has to look.
+type Attention string
+
+// From calm to urgent.
+const (
+	NoAttention     Attention = "none"
+	TaskAttention   Attention = "task"
+	UrgentAttention Attention = "urgent"
+)
+
+// Status is what a pathway shows to people and programs: the answer to the query "status", and the read model.
+type Status struct {
+	Pathway     string        `json:"pathway"`
+	AsOf        time.Time     `json:"as_of"`
+	Enrolled    time.Time     `json:"enrolled"`
+	Phase       Phase         `json:"phase"`
+	Outcome     Outcome       `json:"outcome,omitempty"`
+	Attention   Attention     `json:"attention"`
+	WaitingOn   []Role        `json:"waiting_on"`
+	DosingDone  int           `json:"dosing_done"`
+	DosingMost  int           `json:"dosing_most"`
+	NextSession *Session      `json:"next_session,omitempty"`
+	NextWake    time.Time     `json:"next_wake,omitzero"`
+	JointSince  time.Time     `json:"joint_decision_since,omitzero"`
+	Tasks       []TaskView    `json:"tasks"`
+	Blocked     []Blocker     `json:"next_dosing_blocked_by"`
+	Sessions    []Session     `json:"sessions"`
+	Refused     []Refused     `json:"refused_lately"`
+	Unwritten   int           `json:"unwritten"` // journal entries that are not in the records yet
+	Unsent      int           `json:"unsent"`    // mails on their way
+	Zone        string        `json:"zone"`      // the practice's, in which to read the times
+	Team        CareTeam      `json:"care_team"`
+	Holds       []HoldInForce `json:"holds"`
+}
+
+// Session is one session as people see it.
+type Session struct {
+	Name  string       `json:"name"`
+	Kind  Kind         `json:"kind"`
+	Start time.Time    `json:"start"`
+	End   time.Time    `json:"end"`
+	State SessionState `json:"state"`
+}
+
+// TaskView is a task with the message that does it, ready to copy.
+type TaskView struct {
+	Key     string    `json:"key"`
+	Who     []Role    `json:"who"`
+	What    string    `json:"what"`
+	Since   time.Time `json:"since"`
+	Due     time.Time `json:"due"`
+	Urgent  bool      `json:"urgent"`
+	Message string    `json:"message"`
+	JSON    string    `json:"json"`
+}
+
+// Refused is a message that was not taken, and why.
+type Refused struct {
+	At   time.Time `json:"at"`
+	Name string    `json:"name"`
+	Why  string    `json:"why"`
+}
+
+// Status describes the pathway at a moment. It changes nothing.
+func (p *Pathway) Status(now time.Time) Status {
+	s := Status{
+		Pathway: p.Code, AsOf: now, Enrolled: p.Enrolment.At, Phase: p.Phase(now), Outcome: p.Outcome, Attention: NoAttention, DosingDone: p.dosed(), DosingMost: p.Protocol.Dosing.AtMost,
+		NextWake: p.nextWake(now).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
+		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
+	}
+	for _, t := range p.Tasks(now) {
+		with := map[string]string{}
+		for i := 0; i+1 < len(t.With); i += 2 {
+			with[t.With[i]] = t.With[i+1]
+		}
+		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, with)})
+		for _, who := range t.Who {
+			if !slices.Contains(s.WaitingOn, who) {
+				s.WaitingOn = append(s.WaitingOn, who)
+			}
+		}
+		switch {
+		case t.Urgent:
+			s.Attention = UrgentAttention
+		case t.Overdue(now) && s.Attention == NoAttention:
+			s.Attention = TaskAttention
+		}
+	}
+	for _, a := range p.Appointments {
+		session := Session{Name: a.Name, Kind: a.Kind, Start: a.Start, End: a.End, State: a.State}
+		s.Sessions = append(s.Sessions, session)
+		if a.State == Booked && a.End.After(now) && (s.NextSession == nil || a.Start.Before(s.NextSession.Start)) {
+			s.NextSession = &session
+		}
+	}
+	slices.SortStableFunc(s.Sessions, func(a, b Session) int { return a.Start.Compare(b.Start) })
+	if p.ending() == "" && p.Outcome == "" {
+		start := p.dosingFrom(now)
+		if booked := p.booked(Dosing); booked != nil {
+			start = booked.Start
+		}
+		s.Blocked = append(s.Blocked, p.blockers(start, now)...)
+		if len(p.Pending) > 0 {
+			s.Blocked = append(s.Blocked, Blocker{Code: "unwritten", Sentence: "what was recorded last is not in the records yet"})
+		}
+	}
+	for _, e := range p.Refused {
+		s.Refused = append(s.Refused, Refused{At: e.Recorded, Name: e.Name, Why: e.Text})
+	}
+	for _, h := range p.Holds {
+		if h.inForce() {
+			s.Holds = append(s.Holds, h)
+		}
+	}
+	return s
+}
+
+// Next says in a sentence what happens next.
+func (p *Pathway) Next(now time.Time) string {
+	if p.Outcome != "" {
+		return fmt.Sprintf("The pathway has ended as %s.", p.Outcome)
+	}
+	var parts []string
+	for _, r := range p.Requests {
+		if r.Do == CancelDeed {
+			parts = append(parts, fmt.Sprintf("%s leaves the calendar", r.Session))
+		}
+	}
+	if kind := p.wanted(now); kind != "" {
+		parts = append(parts, fmt.Sprintf("kap books the next %s session", kind))
+	}
+	if p.mayEnd(now) {
+		return "The pathway ends now as " + string(p.ending()) + "."
+	}
+	for _, t := range p.Tasks(now) {
+		var who []string
+		for _, r := range t.Who {
+			who = append(who, string(r))
+		}
+		parts = append(parts, fmt.Sprintf("%s is awaited from the %s", t.Message, strings.Join(who, " and ")))
+	}
+	slices.Sort(parts)
+	parts = slices.Compact(parts)
+	if len(parts) == 0 {
+		if next := p.Status(now).NextSession; next != nil {
+			return fmt.Sprintf("Next is %s on %s.", next.Name, p.clockTime(next.Start))
+		}
+		return "Nothing is awaited from anybody now."
+	}
+	return strings.ToUpper(parts[0][:1]) + strings.Join(parts, "; ")[1:] + "."
+}
+
+// clockTime writes a moment on the practice's clock.
+func (p *Pathway) clockTime(t time.Time) string {
+	return t.In(p.zone()).Format("Mon 2 Jan 2006, 15:04 MST")
+}
+
+func (p *Pathway) day(t time.Time) string { return t.In(p.zone()).Format("2 Jan 2006") }

@@ -1,0 +1,331 @@
+package pathway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Step is what one transaction writes: the messages since the step before, and the acts that fall due. It carries the
+// digest of its predecessor, so that two runs that disagree about the past are found out before anything is written.
+type Step struct {
+	Pathway  string    `json:"pathway"`
+	Number   int       `json:"number"`
+	Previous string    `json:"previous,omitempty"` // digest of the step before
+	At       time.Time `json:"at"`                 // "now" for everything that the step causes
+	Entries  []Entry   `json:"entries,omitempty"`
+	Acts     []Act     `json:"acts,omitempty"`
+}
+
+// Digest identifies the step's content and, through Previous, all that came before it.
+func (s Step) Digest() string {
+	text, err := json.Marshal(s)
+	if err != nil { // a step holds nothing that JSON cannot write
+		text = []byte(err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// EntryKind sorts journal entries.
+type EntryKind string
+
+// What the journal holds: messages taken and rejected, what the rules found, what the practice's software did.
+const (
+	Taken    EntryKind = "taken"
+	Rejected EntryKind = "rejected"
+	Found    EntryKind = "found"
+	Done     EntryKind = "done"
+)
+
+// Entry is one line of the journal. It is never changed.
+type Entry struct {
+	Kind     EntryKind       `json:"kind"`
+	Name     string          `json:"name"`
+	By       string          `json:"by,omitempty"`
+	ID       string          `json:"id,omitempty"`
+	At       time.Time       `json:"at"`                // when it happened
+	Recorded time.Time       `json:"recorded"`          // when the pathway heard of it
+	Assumed  bool            `json:"assumed,omitempty"` // the message named no time: At is when it arrived
+	Code     RefusalCode     `json:"code,omitempty"`
+	Text     string          `json:"text"`
+	Message  json.RawMessage `json:"message,omitempty"`
+}
+
+// Deed is what an act does.
+type Deed string
+
+// The deeds. Each is carried out in the same transaction as the step that holds it.
+const (
+	BookDeed     Deed = "book"
+	MoveDeed     Deed = "move"
+	CancelDeed   Deed = "cancel"
+	FileDeed     Deed = "file"     // a session's outcome reaches the records
+	RemindDeed   Deed = "remind"   // a reminder goes to the outbox
+	ReportDeed   Deed = "report"   // a reminder came too late and is not sent
+	WithdrawDeed Deed = "withdraw" // a mail that no longer holds, or came too late, leaves the outbox
+	EndDeed      Deed = "end"
+)
+
+// Act is one thing that a step does.
+type Act struct {
+	Do      Deed          `json:"do"`
+	Key     string        `json:"key"` // names the thing and its revision; nothing is done twice under one key
+	Session string        `json:"session,omitempty"`
+	Kind    Kind          `json:"kind,omitempty"`
+	Number  int           `json:"number,omitempty"`
+	Window  Window        `json:"window,omitzero"`
+	Follow  *FollowWindow `json:"follow,omitempty"`
+	Paired  string        `json:"paired,omitempty"` // the integration that goes with a dosing session
+	Keep    time.Time     `json:"keep,omitzero"`    // where that integration stands, and may stay
+	Rule    string        `json:"rule,omitempty"`   // which reminder
+	Until   time.Time     `json:"until,omitzero"`   // after this a mail is too late
+	State   SessionState  `json:"state,omitempty"`
+	Reason  string        `json:"reason,omitempty"`
+	Request string        `json:"request,omitempty"` // the message that asked for it
+	Outcome Outcome       `json:"outcome,omitempty"`
+}
+
+// Answer is what the world said to a step, one for each act.
+type Answer struct {
+	Acts []ActAnswer `json:"acts"`
+	// Gap says that the records had lost steps before this one; they were written anew from the pathway.
+	Gap bool `json:"gap,omitempty"`
+}
+
+// ActAnswer is what the world said to one act: a place in the calendar, or why there is none; or where a withdrawn mail was.
+type ActAnswer struct {
+	Start       time.Time  `json:"start,omitzero"`
+	FollowStart time.Time  `json:"follow_start,omitzero"`
+	Refused     string     `json:"refused,omitempty"`
+	Mail        MailStatus `json:"mail,omitempty"`
+}
+
+// Settled tells whoever asked for a booking or a move what came of it.
+type Settled struct {
+	Request string
+	What    string
+	Refusal *Refusal
+}
+
+// Settle takes what the world answered to a step, which need not be this pathway's own: after a reset or a crash the records
+// hold steps that this run has not taken. It returns the journal lines for what was done, and what came of requests.
+func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
+	p.adopt(s)
+	p.Steps, p.Last = s.Number, s.Digest()
+	p.Gap = p.Gap || a.Gap
+	say := func(name, format string, args ...any) {
+		done = append(done, Entry{Kind: Done, Name: name, At: s.At, Recorded: s.At, Text: fmt.Sprintf(format, args...)})
+	}
+	if a.Gap {
+		say("gap", "the records had lost steps before %d; they were written anew", s.Number)
+	}
+	for i, act := range s.Acts {
+		if i >= len(a.Acts) {
+			break
+		}
+		answer := a.Acts[i]
+		if act.Request != "" {
+			p.Requests = slices.DeleteFunc(p.Requests, func(r Request) bool { return r.ID == act.Request })
+		}
+		switch act.Do {
+		case BookDeed:
+			settled = append(settled, p.settleBooking(s, act, answer, say)...)
+		case MoveDeed:
+			settled = append(settled, p.settleMove(s, act, answer, say)...)
+		case CancelDeed:
+			p.settleCancel(s, act, say)
+		case FileDeed:
+			if x := p.appointment(act.Session); x != nil {
+				x.Filed = act.State
+			}
+		case RemindDeed:
+			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
+				p.write(Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Lead: act.Rule, Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until})
+				say("reminder", "%s reminder of %s", act.Rule, x.Name)
+			}
+		case ReportDeed:
+			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
+				say("too-late", "the %s reminder of %s came too late and was not sent", act.Rule, x.Name)
+				p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s could not be sent in time", act.Rule, x.Name), x.Start, false)
+			}
+		case WithdrawDeed:
+			p.settleWithdrawn(s, act, answer, say)
+		case EndDeed:
+			p.Outcome, p.Ended = act.Outcome, s.At
+			say("ended", "ended: %s", act.Outcome)
+			p.write(Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+		}
+	}
+	return done, settled
+}
+
+// adopt takes a step's journal entries as written. Messages that this run has not seen are taken now, at their own time.
+func (p *Pathway) adopt(s Step) {
+	for _, e := range s.Entries {
+		i := slices.IndexFunc(p.Pending, func(mine Entry) bool { return same(mine, e) })
+		if i >= 0 {
+			p.Pending = slices.Delete(p.Pending, i, i+1)
+			continue
+		}
+		if e.Kind == Taken && !slices.Contains(p.Seen, e.ID) {
+			before := len(p.Pending)
+			_, _ = p.Record(e.Name, redated(e), e.Recorded)
+			p.Pending = slices.Delete(p.Pending, before, len(p.Pending)) // what it noted is written already
+		}
+	}
+}
+
+// same says whether two entries tell of one thing. A message without a time of its own gets the time of its arrival, which
+// differs when a reset makes it arrive again.
+func same(a, b Entry) bool {
+	if a.Kind != b.Kind || a.Name != b.Name {
+		return false
+	}
+	switch {
+	case a.Kind == Taken && a.ID == b.ID:
+		return true
+	case a.Kind == Taken || a.Kind == Rejected:
+		return a.Assumed && b.Assumed && string(canonical(a.Message)) == string(canonical(b.Message)) ||
+			a.At.Equal(b.At) && string(canonical(a.Message)) == string(canonical(b.Message))
+	}
+	return a.Text == b.Text
+}
+
+// redated is a journalled message with the identity and the time that it was given when it was first taken.
+func redated(e Entry) []byte {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(e.Message, &fields) != nil {
+		return e.Message
+	}
+	fields["id"], _ = json.Marshal(e.ID)
+	fields["at"], _ = json.Marshal(e.At.Format(time.RFC3339Nano))
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return e.Message
+	}
+	return raw
+}
+
+func (p *Pathway) settleBooking(s Step, act Act, a ActAnswer, say func(string, string, ...any)) []Settled {
+	if a.Refused != "" {
+		what := fmt.Sprintf("no %s session was booked: %s", act.Kind, a.Refused)
+		say("not-booked", "%s", what)
+		if act.Request != "" {
+			return []Settled{p.unsettled(s, act, what)}
+		}
+		p.unplaced(s, act, a.Refused)
+		return nil
+	}
+	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
+	p.add(s.At, act.Session, act.Kind, act.Number, a.Start)
+	what := fmt.Sprintf("%s is booked for %s", act.Session, p.clockTime(a.Start))
+	if act.Paired != "" {
+		p.add(s.At, act.Paired, Integration, act.Number, a.FollowStart)
+		what += fmt.Sprintf(", and %s for %s", act.Paired, p.clockTime(a.FollowStart))
+	}
+	say("booked", "%s", what)
+	return []Settled{{Request: act.Request, What: what}}
+}
+
+func (p *Pathway) unsettled(s Step, act Act, what string) Settled {
+	p.Refused = lastOf(append(p.Refused, Entry{Kind: Rejected, Name: string(act.Do) + "-session", At: s.At, Recorded: s.At, Code: NoSlot, Text: what}), 5)
+	return Settled{Request: act.Request, Refusal: refuse(NoSlot, "%s; choose another time", what)}
+}
+
+func (p *Pathway) add(at time.Time, name string, kind Kind, number int, start time.Time) {
+	a := Appointment{Name: name, Kind: kind, Number: number, Start: start, End: start.Add(p.minutes(kind)), Revision: 1, Since: at, State: Booked, Filed: Booked}
+	p.Appointments = append(p.Appointments, a)
+	p.write(Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start})
+}
+
+func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, say func(string, string, ...any)) []Settled {
+	x := p.appointment(act.Session)
+	if a.Refused != "" || x == nil || x.State != Booked {
+		what := fmt.Sprintf("%s was not moved: %s", act.Session, a.Refused)
+		say("not-moved", "%s", what)
+		return []Settled{p.unsettled(s, act, what)}
+	}
+	p.shift(s.At, x, a.Start)
+	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
+	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
+		p.shift(s.At, follow, a.FollowStart)
+		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
+	}
+	say("moved", "%s", what)
+	return []Settled{{Request: act.Request, What: what}}
+}
+
+func (p *Pathway) shift(at time.Time, a *Appointment, start time.Time) {
+	was := a.Start
+	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
+	a.Revision++
+	a.Since, a.Handled = at, nil
+	p.write(Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: was, Until: a.Start})
+}
+
+func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)) {
+	a := p.appointment(act.Session)
+	if a == nil || a.State != Booked {
+		return
+	}
+	a.State, a.Filed, a.ByClient = act.State, act.State, act.Reason == byClient
+	say("cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
+	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name })
+	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
+	p.write(Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Until: a.Start})
+	if act.Reason != byClient && a.Start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
+		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(a.Start)), time.Time{}, true)
+	}
+}
+
+func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string, string, ...any)) {
+	i := slices.IndexFunc(p.Outbox, func(m Mail) bool { return m.Key == act.Key })
+	if i < 0 {
+		return
+	}
+	m := p.Outbox[i]
+	p.Outbox = slices.Delete(p.Outbox, i, i+1)
+	switch {
+	case a.Mail == SentMail, a.Mail == ClaimedMail && act.Reason != tooLate: // it is out, or on its way
+	case a.Mail == UnknownMail, a.Mail == ClaimedMail:
+		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
+		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, false)
+	case act.Reason == tooLate:
+		say("too-late", "a mail came too late and was not sent: %s", act.Key)
+		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind != ReminderMail)
+	default:
+		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
+	}
+}
+
+// handled marks a reminder as done with at the appointment's revision; it says whether that was new.
+func (p *Pathway) handled(a *Appointment, act Act) bool {
+	if act.Key != reminderKey(*a, act.Rule) || slices.Contains(a.Handled, act.Rule) {
+		return false
+	}
+	a.Handled = append(a.Handled, act.Rule)
+	return true
+}
+
+// Unplaced is a session for which the calendar had no time: a coordinator's task, and looked for again each day.
+type Unplaced struct {
+	Kind  Kind      `json:"kind"`
+	Since time.Time `json:"since"`
+	Why   string    `json:"why"`
+	Again time.Time `json:"again"`
+}
+
+func (p *Pathway) unplaced(s Step, act Act, why string) {
+	again := s.At.AddDate(0, 0, 1)
+	for i := range p.Unplaced {
+		if p.Unplaced[i].Kind == act.Kind {
+			p.Unplaced[i].Again, p.Unplaced[i].Why = again, why
+			return
+		}
+	}
+	p.Unplaced = append(p.Unplaced, Unplaced{Kind: act.Kind, Since: s.At, Why: why, Again: again})
+}

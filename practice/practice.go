@@ -1,0 +1,175 @@
+// Package practice reads the two files that a practice keeps: its own facts (practice.yaml) and its clinical numbers
+// (protocol.yaml). Whatever is wrong with either is said with the field's name; nothing is guessed.
+package practice
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"net/mail"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"kap/pathway"
+)
+
+//go:embed practice.yaml
+var sample []byte
+
+//go:embed protocol.yaml
+var defaults []byte
+
+// Practice is what a practice says about itself.
+type Practice struct {
+	Mail         Mail                `json:"mail"`
+	Zone         string              `json:"zone"`
+	OpeningHours map[string][]string `json:"opening_hours"` // by weekday, "09:00-18:00", in the practice's zone
+	Closures     []Closure           `json:"closures"`
+	Staff        []Staff             `json:"staff"`
+}
+
+// Mail is how the practice appears to clients: neutral, because mail is read on lock screens and by other people.
+type Mail struct {
+	Name     string `json:"name"`
+	From     string `json:"from"`
+	ReplyTo  string `json:"reply_to"`
+	Phone    string `json:"phone"`
+	Location string `json:"location"`
+}
+
+// Closure is a run of days, both ends included, on which nothing is booked.
+type Closure struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Staff is one person who may record milestones.
+type Staff struct {
+	ID   string       `json:"id"`
+	Role pathway.Role `json:"role"`
+}
+
+// Load reads the practice's file, or the sample practice where path is empty. Its errors name the file and the field.
+func Load(path string) (Practice, error) {
+	var p Practice
+	name, err := read(path, "practice.yaml", sample, &p)
+	if err != nil {
+		return Practice{}, err
+	}
+	if err := p.check(); err != nil {
+		return Practice{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// LoadProtocol reads the clinical numbers, or the default ones where path is empty. Its errors name the file and the field.
+func LoadProtocol(path string) (pathway.Protocol, error) {
+	var p pathway.Protocol
+	name, err := read(path, "protocol.yaml", defaults, &p)
+	if err != nil {
+		return pathway.Protocol{}, err
+	}
+	if err := p.Check(); err != nil {
+		return pathway.Protocol{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// read decodes strictly: a field that nobody reads is a mistake in the file, not a wish that is quietly dropped.
+func read(path, name string, text []byte, into any) (string, error) {
+	if path != "" {
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			return path, err
+		}
+		name = path
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into); err != nil {
+		return name, fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	return name, nil
+}
+
+func (p Practice) check() error {
+	for _, f := range []struct{ field, found string }{
+		{"mail.name", p.Mail.Name}, {"mail.phone", p.Mail.Phone}, {"mail.location", p.Mail.Location},
+	} {
+		if f.found == "" {
+			return fmt.Errorf("%s: found nothing, expected a text", f.field)
+		}
+	}
+	for _, f := range []struct{ field, found string }{{"mail.from", p.Mail.From}, {"mail.reply_to", p.Mail.ReplyTo}} {
+		if _, err := mail.ParseAddress(f.found); err != nil {
+			return fmt.Errorf("%s: found %q, expected an e-mail address", f.field, f.found)
+		}
+	}
+	if _, err := pathway.Location("zone", p.Zone); err != nil {
+		return err
+	}
+	if len(p.OpeningHours) == 0 {
+		return fmt.Errorf("opening_hours: found nothing, expected hours for at least one weekday")
+	}
+	for day, hours := range p.OpeningHours {
+		for _, h := range hours {
+			if _, err := pathway.ParseWeekly(day + " " + h); err != nil {
+				return fmt.Errorf("opening_hours.%s: %w", day, err)
+			}
+		}
+	}
+	for i, c := range p.Closures {
+		from, err := time.Parse(time.DateOnly, c.From)
+		if err != nil {
+			return fmt.Errorf("closures[%d].from: found %q, expected a date such as 2026-12-24", i, c.From)
+		}
+		to, err := time.Parse(time.DateOnly, c.To)
+		if err != nil || to.Before(from) {
+			return fmt.Errorf("closures[%d].to: found %q, expected a date not before %s", i, c.To, c.From)
+		}
+	}
+	seen := map[string]bool{}
+	for i, s := range p.Staff {
+		if err := pathway.CheckStaffID(s.ID); err != nil {
+			return fmt.Errorf("staff[%d].id: %w", i, err)
+		}
+		if seen[s.ID] {
+			return fmt.Errorf("staff[%d].id: found %q a second time, expected each id once", i, s.ID)
+		}
+		seen[s.ID] = true
+		switch s.Role {
+		case pathway.Therapist, pathway.Prescriber, pathway.Coordinator:
+		default:
+			return fmt.Errorf("staff[%d].role: found %q, expected therapist, prescriber or coordinator", i, s.Role)
+		}
+	}
+	return nil
+}
+
+// Role says what a member of staff does, or "" for an unknown id.
+func (p Practice) Role(id string) pathway.Role {
+	for _, s := range p.Staff {
+		if s.ID == id {
+			return s.Role
+		}
+	}
+	return ""
+}
+
+// Calendar is when the practice is open.
+func (p Practice) Calendar() pathway.Calendar {
+	zone, _ := time.LoadLocation(p.Zone) // checked when loaded
+	c := pathway.Calendar{Zone: zone}
+	for day, hours := range p.OpeningHours {
+		for _, h := range hours {
+			if w, err := pathway.ParseWeekly(day + " " + h); err == nil {
+				c.Hours = append(c.Hours, w)
+			}
+		}
+	}
+	for _, closed := range p.Closures {
+		c.Closed = append(c.Closed, pathway.Closure{From: pathway.Day(closed.From), To: pathway.Day(closed.To)})
+	}
+	return c
+}
