@@ -1,0 +1,379 @@
+package mail_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"kap/mail"
+	"kap/practice"
+)
+
+// To look at the letters in a browser: go test ./mail -run TestPages -pages <folder>.
+var pages = flag.String("pages", "", "folder to which TestPages writes every letter")
+
+const crisis = "In the United States you can call or text 988 at any hour, and 911 in an emergency."
+
+func samplePractice(t testing.TB) practice.Practice {
+	t.Helper()
+	p, err := practice.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func at(t testing.TB, rfc3339 string) time.Time {
+	t.Helper()
+	v, err := time.Parse(time.RFC3339, rfc3339)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// The sample practice is in New York, whose clocks went forward on 8 March 2026 and go back on 1 November 2026.
+func TestWhenAndWhere(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		zone, start   string
+		day, time, no string // no: what must not stand in it
+	}{
+		"the practice's own zone, winter":             {"America/New_York", "2026-03-05T15:00:00Z", "Thursday, March 5, 2026", "10:00 AM EST\n", "at the practice"},
+		"the practice's own zone, summer":             {"America/New_York", "2026-03-12T14:00:00Z", "Thursday, March 12, 2026", "10:00 AM EDT\n", "at the practice"},
+		"after the clocks went back":                  {"America/New_York", "2026-11-05T15:00:00Z", "Thursday, November 5, 2026", "10:00 AM EST\n", "at the practice"},
+		"another zone with the same time":             {"America/Toronto", "2026-03-12T14:00:00Z", "Thursday, March 12, 2026", "10:00 AM EDT\n", "at the practice"},
+		"west":                                        {"America/Chicago", "2026-03-05T15:00:00Z", "Thursday, March 5, 2026", "9:00 AM CST (10:00 AM EST at the practice)", ""},
+		"west, summer":                                {"America/Chicago", "2026-03-12T14:00:00Z", "Thursday, March 12, 2026", "9:00 AM CDT (10:00 AM EDT at the practice)", ""},
+		"no summer time at the client's, winter":      {"America/Phoenix", "2026-03-05T15:00:00Z", "Thursday, March 5, 2026", "8:00 AM MST (10:00 AM EST at the practice)", ""},
+		"no summer time at the client's, summer":      {"America/Phoenix", "2026-03-12T14:00:00Z", "Thursday, March 12, 2026", "7:00 AM MST (10:00 AM EDT at the practice)", ""},
+		"the date differs, ahead":                     {"Asia/Tokyo", "2026-03-12T22:00:00Z", "Friday, March 13, 2026", "7:00 AM JST (Thursday, March 12, 2026, 6:00 PM EDT at the practice)", ""},
+		"the date differs, behind":                    {"Pacific/Honolulu", "2026-03-05T05:00:00Z", "Wednesday, March 4, 2026", "7:00 PM HST (Thursday, March 5, 2026, 12:00 AM EST at the practice)", ""},
+		"a zone without an abbreviation":              {"America/Sao_Paulo", "2026-03-05T15:00:00Z", "Thursday, March 5, 2026", "12:00 PM UTC-3:00 (10:00 AM EST at the practice)", ""},
+		"an offset that is no whole hour":             {"Asia/Kathmandu", "2026-03-05T15:00:00Z", "Thursday, March 5, 2026", "8:45 PM UTC+5:45 (10:00 AM EST at the practice)", ""},
+		"the weeks in which only one side has summer": {"Europe/London", "2026-03-12T14:00:00Z", "Thursday, March 12, 2026", "2:00 PM GMT (10:00 AM EDT at the practice)", ""},
+		"the same, once both have":                    {"Europe/London", "2026-04-02T14:00:00Z", "Thursday, April 2, 2026", "3:00 PM BST (10:00 AM EDT at the practice)", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := samplePractice(t)
+			start := at(t, tc.start)
+			for _, f := range []mail.Facts{
+				{Kind: mail.Booked},
+				{Kind: mail.Moved, Was: start.AddDate(0, 0, -1)},
+				{Kind: mail.Cancelled},
+				{Kind: mail.Reminder, Lead: "7d"},
+				{Kind: mail.Reminder, Lead: "48h", Sheet: true},
+				{Kind: mail.Reminder, Lead: "24h"},
+				{Kind: mail.Reminder, Lead: "2h"},
+			} {
+				f.FirstName, f.Zone, f.Start, f.End = "Ada", tc.zone, start, start.Add(time.Hour)
+				l, err := mail.Write(p, f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				when := tc.time
+				if f.Kind == mail.Cancelled {
+					when = strings.TrimSuffix(when, "\n") // it stands in a sentence
+				}
+				for _, want := range []string{"Hello Ada,", tc.day, when, p.Mail.Location, p.Mail.Phone} {
+					if !strings.Contains(l.Text, want) {
+						t.Errorf("%s %s: %q is not in the text:\n%s", f.Kind, f.Lead, want, l.Text)
+					}
+					if page := seen(l.HTML); !strings.Contains(page, strings.TrimSpace(want)) {
+						t.Errorf("%s %s: %q is not on the page:\n%s", f.Kind, f.Lead, want, page)
+					}
+				}
+				if tc.no != "" && strings.Contains(l.Text, tc.no) {
+					t.Errorf("%s %s: %q is in the text:\n%s", f.Kind, f.Lead, tc.no, l.Text)
+				}
+			}
+		})
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	t.Parallel()
+	const (
+		thursday = "2026-03-12T14:00:00Z" // 10:00 AM EDT
+		tuesday  = "2026-03-17T18:30:00Z"
+	)
+	for name, tc := range map[string]struct {
+		facts              mail.Facts
+		subject, preheader string
+	}{
+		"booked": {mail.Facts{Kind: mail.Booked, Start: at(t, thursday)},
+			"Your appointment on Thursday, March 12", "10:00 AM EDT, 12 Linden Street, Suite 3"},
+		"moved to another day": {mail.Facts{Kind: mail.Moved, Was: at(t, thursday), Start: at(t, tuesday)},
+			"Your appointment on Thursday, March 12 has moved to Tuesday, March 17", "New time: Tuesday, March 17, 2:30 PM EDT"},
+		"moved within the day": {mail.Facts{Kind: mail.Moved, Was: at(t, thursday), Start: at(t, "2026-03-12T18:00:00Z")},
+			"Your appointment on Thursday, March 12 has moved to 2:00 PM EDT", "New time: Thursday, March 12, 2:00 PM EDT"},
+		"moved by a whole year": {mail.Facts{Kind: mail.Moved, Was: at(t, thursday), Start: at(t, "2027-03-12T15:00:00Z")},
+			"Your appointment on Thursday, March 12 has moved to Friday, March 12", "New time: Friday, March 12, 10:00 AM EST"},
+		"cancelled": {mail.Facts{Kind: mail.Cancelled, Start: at(t, thursday)},
+			"Your appointment on Thursday, March 12 will not take place", "We will call you. There is nothing you need to do."},
+		"two days before": {mail.Facts{Kind: mail.Reminder, Lead: "48h", Start: at(t, thursday)},
+			"Reminder: your appointment on Thursday, March 12", "10:00 AM EDT, 12 Linden Street, Suite 3"},
+		"the day before": {mail.Facts{Kind: mail.Reminder, Lead: "24h", Start: at(t, thursday)},
+			"Reminder: your appointment on Thursday, March 12", "10:00 AM EDT, 12 Linden Street, Suite 3"},
+		"two hours before": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Start: at(t, thursday)},
+			"Reminder: your appointment today at 10:00 AM EDT", "Thursday, March 12, 12 Linden Street, Suite 3"},
+		"two hours before, yesterday where the client is": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Zone: "Asia/Tokyo", Start: at(t, "2026-03-12T16:00:00Z")},
+			"Reminder: your appointment on Friday, March 13", "1:00 AM JST, 12 Linden Street, Suite 3"},
+		"a letter": {mail.Facts{Kind: mail.LetterReady, Crisis: crisis},
+			"A letter is ready for you", "Please call us at +1 555 0100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := tc.facts
+			f.FirstName = "Ada"
+			if f.Zone == "" {
+				f.Zone = "America/New_York"
+			}
+			l, err := mail.Write(samplePractice(t), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Subject != tc.subject {
+				t.Errorf("subject %q, want %q", l.Subject, tc.subject)
+			}
+			if l.Preheader != tc.preheader {
+				t.Errorf("preheader %q, want %q", l.Preheader, tc.preheader)
+			}
+			if strings.Contains(l.Subject+l.Preheader, "Ada") {
+				t.Errorf("a name stands on the lock screen: %q, %q", l.Subject, l.Preheader)
+			}
+			if !strings.Contains(seen(l.HTML), l.Preheader) {
+				t.Error("the page does not carry its preheader")
+			}
+		})
+	}
+}
+
+func TestWhatEachLetterSays(t *testing.T) {
+	t.Parallel()
+	start := at(t, "2026-03-12T14:00:00Z")
+	for name, tc := range map[string]struct {
+		facts     mail.Facts
+		want, not []string
+	}{
+		"moved gives both times": {mail.Facts{Kind: mail.Moved, Was: start, Start: start.AddDate(0, 0, 5)},
+			[]string{"will not take place on Thursday, March 12, 2026 at 10:00 AM EDT", "Tuesday, March 17, 2026"}, nil},
+		"cancelled says that it is off, and who acts": {mail.Facts{Kind: mail.Cancelled, Start: start},
+			[]string{"will not take place", "We will call you"}, nil},
+		"a reminder with the sheet": {mail.Facts{Kind: mail.Reminder, Lead: "48h", Sheet: true, Start: start},
+			[]string{"Please read the information sheet you were given"}, []string{"today"}},
+		"a reminder without": {mail.Facts{Kind: mail.Reminder, Lead: "48h", Start: start},
+			nil, []string{"sheet", "today"}},
+		"the last reminder": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Start: start},
+			[]string{"Your appointment is today at 10:00 AM EDT", "will be late"}, nil},
+		"a letter": {mail.Facts{Kind: mail.LetterReady, Crisis: crisis, Sheet: true},
+			[]string{"A letter is ready for you at Linden Street Practice", "+1 555 0100", "not monitored", crisis}, []string{"reply to this mail", "sheet"}},
+		"a client without a name": {mail.Facts{Kind: mail.Booked, FirstName: " \n", Start: start},
+			[]string{"Hello,"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := tc.facts
+			f.Zone = "America/New_York"
+			l, err := mail.Write(samplePractice(t), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, form := range []string{l.Text, seen(l.HTML)} {
+				for _, want := range tc.want {
+					if !strings.Contains(form, want) {
+						t.Errorf("%q is missing:\n%s", want, form)
+					}
+				}
+				for _, not := range tc.not {
+					if strings.Contains(form, not) {
+						t.Errorf("%q is in it:\n%s", not, form)
+					}
+				}
+			}
+		})
+	}
+}
+
+// unsaid is written out apart from the package's own list, so that neither can quietly lose a word.
+var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|psycho\w*|psychedelic\w*|therap\w*|treat\w*|session\w*|dos(e|ing|age)\w*|prepar\w*|integrat\w*|` +
+	`screen(ing|ed)|clear(ed|ance)|consent\w*|prescri\w*|medic\w*|drug\w*|diagnos\w*|depress\w*|anxi\w*|ptsd|trauma\w*|grief|phq\w*|gad\w*|pcl\w*|` +
+	`scale\w*|questionnaire\w*|closing|phase\w*|cure\w*|guarant\w*|proven|breakthrough\w*|miracle\w*|success\w*|rates?|journey\w*|trips?|heal\w*|` +
+	`better|improve\w*|refer\w*|stop(ped)?|declin\w*|withdr\w*)\b`)
+
+// The words that the page's markup needs and nobody sees.
+var markup = strings.NewReplacer("color-scheme", "", "initial-scale=1", "", "prefers-", "")
+
+func TestNothingAboutTheTreatment(t *testing.T) {
+	t.Parallel()
+	p := samplePractice(t)
+	for name, f := range everyLetter(t) {
+		l, err := mail.Write(p, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for part, text := range map[string]string{
+			"subject": l.Subject, "preheader": l.Preheader, "text": l.Text, "HTML": markup.Replace(l.HTML),
+			"from": p.Mail.Name + " " + p.Mail.From, "reply-to": p.Mail.ReplyTo,
+		} {
+			if word := unsaid.FindString(text); word != "" {
+				t.Errorf("%s: %q stands in the %s", name, word, part)
+			}
+		}
+		if strings.Contains(l.HTML, "http") || strings.Contains(l.HTML, "<img") || strings.Contains(l.HTML, "url(") {
+			t.Errorf("%s: the page fetches or links to something", name)
+		}
+	}
+}
+
+func TestAnIndiscreetPracticeIsRefused(t *testing.T) {
+	t.Parallel()
+	for field, change := range map[string]func(*practice.Mail){
+		"mail.name":     func(m *practice.Mail) { m.Name = "Linden Ketamine Clinic" },
+		"mail.from":     func(m *practice.Mail) { m.From = "kap@linden.example" },
+		"mail.reply_to": func(m *practice.Mail) { m.ReplyTo = "desk@psychotherapy.example" },
+		"mail.location": func(m *practice.Mail) { m.Location = "The Therapy House" },
+	} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			p := samplePractice(t)
+			change(&p.Mail)
+			_, err := mail.Write(p, mail.Facts{Kind: mail.LetterReady, Crisis: crisis})
+			if err == nil || !strings.Contains(err.Error(), field+":") {
+				t.Errorf("got %v, want an error that names %s", err, field)
+			}
+		})
+	}
+	if err := mail.Discreet(samplePractice(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMissingFactsAreNamed(t *testing.T) {
+	t.Parallel()
+	start := at(t, "2026-03-12T14:00:00Z")
+	for want, f := range map[string]mail.Facts{
+		"facts.kind":   {Kind: "hello", Zone: "America/New_York", Start: start},
+		"facts.zone":   {Kind: mail.Booked, Zone: "Mars/Olympus", Start: start},
+		"facts.start":  {Kind: mail.Booked, Zone: "America/New_York"},
+		"facts.was":    {Kind: mail.Moved, Zone: "America/New_York", Start: start},
+		"facts.crisis": {Kind: mail.LetterReady},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			f.FirstName = "Zenobia"
+			_, err := mail.Write(samplePractice(t), f)
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Zenobia") {
+				t.Errorf("got %v, want an error that names %s and no person", err, want)
+			}
+		})
+	}
+	for _, zone := range []string{"", "Local"} { // the machine's zone must never pass for the client's
+		if _, err := mail.Write(samplePractice(t), mail.Facts{Kind: mail.Booked, Zone: zone, Start: start}); err == nil {
+			t.Errorf("zone %q was taken", zone)
+		}
+	}
+}
+
+func TestANameIsOnlyAName(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]struct{ text, html string }{
+		`<b>`:                       {"Hello <b>,", "Hello &lt;b&gt;,"},
+		`"><script>x()</script>`:    {`Hello "><script>x()</script>,`, "&lt;script&gt;"},
+		"{{.Phone}}":                {"Hello {{.Phone}},", "Hello {{.Phone}},"},
+		"Ada\n\nSend money":         {"Hello Ada Send money,", "Hello Ada Send money,"},
+		"Zoë O'Neil":                {"Hello Zoë O'Neil,", "Hello Zoë O&#39;Neil,"},
+		"+1 555 0100":               {"Hello +1 555 0100,", "Hello &#43;1 555 0100,"},
+		strings.Repeat("Ada", 1000): {strings.Repeat("Ada", 1000), strings.Repeat("Ada", 1000)},
+	} {
+		l, err := mail.Write(samplePractice(t), mail.Facts{Kind: mail.Booked, FirstName: given, Zone: "America/New_York", Start: at(t, "2026-03-12T14:00:00Z")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(l.Text, want.text) || !strings.Contains(l.HTML, want.html) {
+			t.Errorf("%.40q became\n%.120s\n%s", given, l.Text, l.HTML)
+		}
+		if strings.Contains(l.HTML, "<b>") || strings.Contains(l.HTML, "<script") {
+			t.Errorf("%.40q reached the page as markup", given)
+		}
+	}
+}
+
+func TestTheTextIsPlain(t *testing.T) {
+	t.Parallel()
+	l, err := mail.Write(samplePractice(t), mail.Facts{Kind: mail.Reminder, Lead: "48h", Sheet: true, FirstName: "Ada", Zone: "America/Chicago",
+		Start: at(t, "2026-03-05T15:00:00Z")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `Hello Ada,
+
+This is a reminder of your appointment.
+
+    Thursday, March 5, 2026
+    9:00 AM CST (10:00 AM EST at the practice)
+    12 Linden Street, Suite 3
+
+Please read the information sheet you were given for this appointment.
+
+If you need another time or have a question, reply to this mail or call us at +1 555 0100.
+
+-- 
+Linden Street Practice
+12 Linden Street, Suite 3
+`
+	if l.Text != want {
+		t.Errorf("got\n%s\nwant\n%s", l.Text, want)
+	}
+}
+
+func TestPages(t *testing.T) {
+	if *pages == "" {
+		t.Skip("writes nothing without -pages")
+	}
+	for name, f := range everyLetter(t) {
+		l, err := mail.Write(samplePractice(t), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ext, body := range map[string]string{".html": l.HTML, ".txt": l.Subject + "\n" + l.Preheader + "\n\n" + l.Text} {
+			if err := os.WriteFile(filepath.Join(*pages, name+ext), []byte(body), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// everyLetter has each kind at its longest and its plainest.
+func everyLetter(t testing.TB) map[string]mail.Facts {
+	near := mail.Facts{FirstName: "Ada", Zone: "America/New_York", Start: at(t, "2026-03-12T14:00:00Z"), Was: at(t, "2026-03-10T14:00:00Z"), Crisis: crisis}
+	far := near
+	far.FirstName, far.Zone = "Wilhelmina", "Australia/Lord_Howe"
+	all := map[string]mail.Facts{}
+	for where, f := range map[string]mail.Facts{"near": near, "far": far} {
+		for _, kind := range []mail.Kind{mail.Booked, mail.Moved, mail.Cancelled, mail.LetterReady} {
+			f.Kind = kind
+			all[string(kind)+"-"+where] = f
+		}
+		f.Kind = mail.Reminder
+		for _, lead := range []string{"7d", "48h", "24h", "2h"} {
+			f.Lead, f.Sheet = lead, lead == "48h"
+			all["reminder-"+lead+"-"+where] = f
+		}
+	}
+	return all
+}
+
+var (
+	tags     = regexp.MustCompile(`(?s)<style>.*?</style>|<[^>]*>`)
+	entities = strings.NewReplacer("&#43;", "+", "&#39;", "'", "&amp;", "&")
+)
+
+// seen is what remains of a page without its markup.
+func seen(html string) string { return entities.Replace(tags.ReplaceAllString(html, "")) }

@@ -1,0 +1,65 @@
+package mail
+
+import (
+	"fmt"
+	"time"
+)
+
+// moment is an instant as the client reads it: on their own clock and, where the practice's shows another time, on that
+// too.
+type moment struct {
+	at           time.Time
+	theirs, ours *time.Location
+}
+
+// Day is "Thursday, March 12": for subjects, which have little room.
+func (m moment) Day() string { return m.at.In(m.theirs).Format("Monday, January 2") }
+
+// Date is "Thursday, March 12, 2026".
+func (m moment) Date() string { return date(m.at.In(m.theirs)) }
+
+// Clock is "10:00 AM EST".
+func (m moment) Clock() string { return clock(m.at.In(m.theirs)) }
+
+// Both is Clock, and the practice's time where it differs: "10:00 AM EST (9:00 AM CST at the practice)", with the
+// practice's date where that differs as well. Two zones of different names with the same offset at this instant show
+// the same time, so that is said once.
+func (m moment) Both() string {
+	theirs, ours := m.at.In(m.theirs), m.at.In(m.ours)
+	_, a := theirs.Zone()
+	_, b := ours.Zone()
+	switch {
+	case a == b:
+		return clock(theirs)
+	case date(theirs) == date(ours):
+		return fmt.Sprintf("%s (%s at the practice)", clock(theirs), clock(ours))
+	default:
+		return fmt.Sprintf("%s (%s, %s at the practice)", clock(theirs), date(ours), clock(ours))
+	}
+}
+
+// sameDayAs says whether a reminder with this lead goes out on the client's day of the appointment. It is the only case
+// in which "today" is said: a lead of 24h is not always yesterday's, and a mail is sometimes read the day after.
+func (m moment) sameDayAs(lead string) bool {
+	before, err := time.ParseDuration(lead)
+	if err != nil || before < 0 {
+		return false
+	}
+	start := m.at.In(m.theirs)
+	return date(start) == date(start.Add(-before))
+}
+
+func date(t time.Time) string { return t.Format("Monday, January 2, 2006") }
+
+// clock names the zone by its abbreviation, or by its offset where it has none ("-03" alone reads like a mistake).
+func clock(t time.Time) string {
+	name, offset := t.Zone()
+	if name == "" || name[0] == '+' || name[0] == '-' {
+		sign := '+'
+		if offset < 0 {
+			sign, offset = '-', -offset
+		}
+		name = fmt.Sprintf("UTC%c%d:%02d", sign, offset/3600, offset%3600/60)
+	}
+	return t.Format("3:04 PM ") + name
+}
