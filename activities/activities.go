@@ -1,0 +1,130 @@
+// Package activities holds what touches the world on a pathway's behalf: writing a step into the records, and delivering a
+// mail. "Now" comes with the step; nothing here reads the wall clock to decide anything clinical.
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"kap/mail"
+	"kap/pathway"
+	"kap/practice"
+	"kap/records"
+)
+
+// MailQueue is the task queue of deliveries, apart from the pathways' own, so that a slow mail service slows nothing else.
+const MailQueue = "kap-mail"
+
+// Activities are bound to one database, one practice and one mail service.
+type Activities struct {
+	Store    *records.Store
+	Practice practice.Practice
+	Sender   *mail.Sender
+}
+
+// CommitInput carries the pathway as JSON: a local activity runs beside the workflow, and must not share its memory.
+type CommitInput struct {
+	Pathway json.RawMessage `json:"pathway"`
+	Step    pathway.Step    `json:"step"`
+}
+
+// Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
+// PostgreSQL adds, which may quote a row.
+func (a *Activities) Commit(ctx context.Context, in CommitInput) (records.Committed, error) {
+	var p pathway.Pathway
+	if err := json.Unmarshal(in.Pathway, &p); err != nil {
+		return records.Committed{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
+	}
+	out, err := a.Store.Commit(ctx, a.Practice.Calendar(), &p, in.Step)
+	if err != nil {
+		return out, fmt.Errorf("step %d of pathway %s is not written: %s", in.Step.Number, in.Step.Pathway, records.Plain(err))
+	}
+	return out, nil
+}
+
+// lease is how long a claim on a mail lasts: longer than a request to the mail service may take, and than the writing down
+// of its answer.
+const lease = 2 * time.Minute
+
+// MailAttempt bounds one try at delivering a mail.
+const MailAttempt = 90 * time.Second
+
+// DeliverInput names a mail in the outbox.
+type DeliverInput struct {
+	Pathway string `json:"pathway"`
+	Key     string `json:"key"`
+}
+
+// Deliver sends one mail of the outbox at most once and says what became of it. It returns an error where another try makes
+// sense: nothing has gone out then.
+func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.MailStatus, error) {
+	claimed, status, err := a.Store.Claim(ctx, in.Pathway, in.Key, lease)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err))
+	case status == pathway.ClaimedMail && claimed.ID == "":
+		return "", temporal.NewApplicationErrorWithOptions("the mail is being sent by another process", "claimed", temporal.ApplicationErrorOptions{NextRetryDelay: lease})
+	case status != pathway.ClaimedMail:
+		return status, nil
+	}
+	letter, err := mail.Write(a.Practice, mail.Facts{
+		Kind: mail.Kind(claimed.Mail.Kind), FirstName: claimed.To.GivenName, Zone: claimed.Zone, Start: claimed.Mail.Start, End: claimed.Mail.End,
+		Was: claimed.Mail.Was, Lead: claimed.Mail.Lead, Sheet: claimed.Mail.Sheet, Crisis: claimed.Mail.Crisis,
+	})
+	if err != nil {
+		activity.GetLogger(ctx).Error("a mail cannot be written", "mail", claimed.ID)
+		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail)
+	}
+	sent := a.Sender.Send(ctx, a.Practice, claimed.ID, claimed.To.GivenName, claimed.To.Email, letter)
+	status, wait := outcome(sent)
+	if err := a.settle(ctx, claimed, status); err != nil {
+		return "", err
+	}
+	if status == pathway.PendingMail {
+		return "", temporal.NewApplicationErrorWithOptions(sent.Error(), "not-sent", temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+	}
+	if sent != nil {
+		activity.GetLogger(ctx).Error("a mail was not delivered", "mail", claimed.ID, "status", status, "error", sent)
+	}
+	return status, nil
+}
+
+// outcome reads what the mail service answered, and how long to wait before another try.
+func outcome(err error) (pathway.MailStatus, time.Duration) {
+	var refused *mail.Refused
+	var notSent *mail.NotSent
+	switch {
+	case err == nil:
+		return pathway.SentMail, 0
+	case errors.As(err, &notSent):
+		return pathway.PendingMail, 0
+	case errors.As(err, &refused) && (refused.Temporary() || refused.Misconfigured()):
+		return pathway.PendingMail, refused.RetryAfter
+	case errors.As(err, &refused):
+		return pathway.RejectedMail, 0
+	}
+	return pathway.UnknownMail, 0
+}
+
+// settle writes down what became of a mail, and tries for as long as the claim lasts: once it is forgotten, nobody knows.
+func (a *Activities) settle(ctx context.Context, c records.Claimed, status pathway.MailStatus) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease/2)
+	defer cancel()
+	for {
+		err := a.Store.SettleMail(ctx, c, status)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("what became of mail %s is not written down: %s", c.ID, records.Plain(err))
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kap/pathway"
+)
+
+// Person is what names a client. It never leaves PostgreSQL but for a mail's address and first name, and for staff who ask.
+type Person struct {
+	ID         string `json:"-"`
+	GivenName  string `json:"given_name"`
+	FamilyName string `json:"family_name"`
+	BirthDate  string `json:"birth_date"` // 1990-04-01
+	Email      string `json:"email"`
+	Phone      string `json:"phone"`
+}
+
+// Known is an enrolment of somebody who may be the same person as one to be enrolled.
+type Known struct {
+	Client  string
+	Code    string
+	Outcome string
+	Started bool
+	Same    bool // in every particular that was compared, not only in one
+}
+
+// Alike lists the enrolments of everybody who shares the e-mail address, or both name and birth date.
+func (s *Store) Alike(ctx context.Context, p Person) ([]Known, error) {
+	rows, err := s.pool.Query(ctx, `
+		select c.id::text, w.code, w.outcome, w.started_at is not null,
+			lower(c.email) = lower($4) and lower(c.family_name) = lower($1) and lower(c.given_name) = lower($2) and c.birth_date = $3::date
+		from client c join pathway w on w.client = c.id
+		where lower(c.email) = lower($4) or lower(c.family_name) = lower($1) and lower(c.given_name) = lower($2) and c.birth_date = $3::date
+		order by w.enrolled_at desc`, p.FamilyName, p.GivenName, p.BirthDate, p.Email)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Known])
+}
+
+// Enrol writes a client (or takes the one whose id is given) and the enrolment, in one transaction, before any workflow is
+// started.
+func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return s.inTransaction(ctx, func(tx pgx.Tx) error {
+		if person.ID == "" {
+			err := tx.QueryRow(ctx, `insert into client (given_name, family_name, birth_date, email, phone) values ($1, $2, $3, $4, $5) returning id::text`,
+				person.GivenName, person.FamilyName, person.BirthDate, person.Email, person.Phone).Scan(&person.ID)
+			if err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `insert into pathway (code, client, enrolment, enrolled_at, therapist, prescriber) values ($1, $2, $3, $4, $5, $6)`,
+			e.Code, person.ID, text, e.At, e.CareTeam.Therapist, e.CareTeam.Prescriber)
+		return err
+	})
+}
+
+// Enrolment reads back what was enrolled, to start its workflow. It returns [ErrNotFound] for an unknown code.
+func (s *Store) Enrolment(ctx context.Context, code string) (pathway.Enrolment, error) {
+	var text []byte
+	var e pathway.Enrolment
+	err := s.pool.QueryRow(ctx, `select enrolment from pathway where code = $1`, code).Scan(&text)
+	if err != nil {
+		return e, missing(err, "pathway %s", code)
+	}
+	return e, json.Unmarshal(text, &e)
+}
+
+// Started notes that an enrolment has its workflow.
+func (s *Store) Started(ctx context.Context, code string) error {
+	_, err := s.pool.Exec(ctx, `update pathway set started_at = coalesce(started_at, now()) where code = $1`, code)
+	return err
+}
+
+// Row is one line of a list of pathways.
+type Row struct {
+	Code        string          `json:"pathway"`
+	GivenName   string          `json:"given_name"`
+	FamilyName  string          `json:"family_name"`
+	Phase       string          `json:"phase"`
+	Outcome     string          `json:"outcome,omitempty"`
+	Attention   string          `json:"attention"`
+	WaitingOn   []string        `json:"waiting_on"`
+	DosingDone  int             `json:"dosing_done"`
+	NextSession *time.Time      `json:"next_session"`
+	NextWake    *time.Time      `json:"next_wake"`
+	AsOf        *time.Time      `json:"as_of"`
+	Enrolled    time.Time       `json:"enrolled"`
+	Started     bool            `json:"started"` // false: enrolled, but without a workflow
+	Zone        string          `json:"zone"`
+	Status      json.RawMessage `json:"-"`
+}
+
+const rowColumns = `w.code, c.given_name, c.family_name, w.phase, w.outcome, w.attention, w.waiting_on, w.dosing_done, w.next_session, w.next_wake, w.as_of,
+	w.enrolled_at, w.started_at is not null, w.enrolment->>'practice_zone', w.status`
+
+// List lists every pathway, or the open ones alone, the most pressing first.
+func (s *Store) List(ctx context.Context, all bool) ([]Row, error) {
+	return s.rows(ctx, `where ($1 or w.outcome = '') order by array_position(array['urgent', 'task', 'none'], w.attention), w.next_session nulls last, w.code`, all)
+}
+
+// Find finds pathways by a part of the client's name, e-mail address or telephone number, or by their code.
+func (s *Store) Find(ctx context.Context, text string) ([]Row, error) {
+	return s.rows(ctx, `where w.code = upper($1) or strpos(lower(c.given_name || ' ' || c.family_name), lower($1)) > 0 or strpos(lower(c.email), lower($1)) > 0
+		or length(regexp_replace($1, '\D', '', 'g')) >= 4 and strpos(regexp_replace(c.phone, '\D', '', 'g'), regexp_replace($1, '\D', '', 'g')) > 0
+		order by c.family_name, c.given_name, w.enrolled_at desc limit 50`, text)
+}
+
+// Show reads one pathway. It returns [ErrNotFound] for an unknown code.
+func (s *Store) Show(ctx context.Context, code string) (Row, error) {
+	rows, err := s.rows(ctx, `where w.code = $1`, code)
+	if err == nil && len(rows) == 0 {
+		return Row{}, fmt.Errorf("pathway %s: %w", code, ErrNotFound)
+	}
+	if err != nil {
+		return Row{}, err
+	}
+	return rows[0], nil
+}
+
+func (s *Store) rows(ctx context.Context, where string, args ...any) ([]Row, error) {
+	rows, err := s.pool.Query(ctx, `select `+rowColumns+` from pathway w join client c on c.id = w.client `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
+}
+
+// JournalLine is one line of a pathway's journal.
+type JournalLine struct {
+	Step     int             `json:"step"`
+	Kind     string          `json:"kind"`
+	Name     string          `json:"name"`
+	By       string          `json:"by,omitempty"`
+	At       time.Time       `json:"at"`
+	Recorded time.Time       `json:"recorded"`
+	Text     string          `json:"text"`
+	Message  json.RawMessage `json:"message,omitempty"`
+}
+
+// Journal reads a pathway's journal in the order in which it was written.
+func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error) {
+	rows, err := s.pool.Query(ctx, `select step, kind, name, by, at, recorded, text, message from journal where pathway = $1 order by id`, code)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[JournalLine])
+}
+
+// MailLine is one mail of a pathway and where it is.
+type MailLine struct {
+	Key       string     `json:"key"`
+	Status    string     `json:"status"`
+	Attempts  int        `json:"attempts"`
+	CreatedAt time.Time  `json:"created_at"`
+	SettledAt *time.Time `json:"settled_at"`
+}
+
+// Mails lists a pathway's mails, the oldest first.
+func (s *Store) Mails(ctx context.Context, code string) ([]MailLine, error) {
+	rows, err := s.pool.Query(ctx, `select key, status, attempts, created_at, settled_at from mail where pathway = $1 order by created_at, key`, code)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[MailLine])
+}

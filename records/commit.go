@@ -1,0 +1,207 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kap/pathway"
+)
+
+// Committed is what the records say to a step. Step is the one that stands at its number: another than was asked for when a
+// run that was reset, or killed before it heard the answer, had written there first.
+type Committed struct {
+	Step   pathway.Step   `json:"step"`
+	Answer pathway.Answer `json:"answer"`
+}
+
+// Commit writes a step once: journal, calendar, outbox and read model together. The same step again gets the old answer.
+// Where another stands at its number, nothing is written and that one comes back. Where the records have lost the steps
+// before it, they are written anew from the pathway and the answer says so. It returns [ErrNotFound] for a pathway that
+// was never enrolled.
+//
+// p is the pathway as it was when the step was made; Commit changes it.
+func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathway.Pathway, step pathway.Step) (Committed, error) {
+	out := Committed{Step: step}
+	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
+		var client string
+		var last int
+		var lastDigest string
+		err := tx.QueryRow(ctx, `select client, last_step, last_digest from pathway where code = $1 for update`, step.Pathway).Scan(&client, &last, &lastDigest)
+		if err != nil {
+			return missing(err, "pathway %s", step.Pathway)
+		}
+		if step.Number <= last {
+			stored, err := storedStep(ctx, tx, step.Pathway, step.Number)
+			if err == nil {
+				out = stored
+				return nil
+			}
+			if !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		out.Answer.Gap = step.Number != last+1 || step.Previous != lastDigest
+		if out.Answer.Acts, err = answer(ctx, tx, calendar, p, client, step); err != nil {
+			return err
+		}
+		done, _ := p.Settle(step, out.Answer)
+		return write(ctx, tx, p, client, step, out.Answer, append(slices.Clone(step.Entries), done...))
+	})
+	return out, err
+}
+
+func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Committed, error) {
+	var body, answer []byte
+	var out Committed
+	err := tx.QueryRow(ctx, `select body, answer from step where pathway = $1 and number = $2`, code, number).Scan(&body, &answer)
+	if err != nil {
+		return out, missing(err, "step %d of pathway %s", number, code)
+	}
+	return out, errors.Join(json.Unmarshal(body, &out.Step), json.Unmarshal(answer, &out.Answer))
+}
+
+// answer asks the world: the calendar for a place, the outbox for a mail that is taken back.
+func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathway.Pathway, client string, step pathway.Step) ([]pathway.ActAnswer, error) {
+	answers := make([]pathway.ActAnswer, len(step.Acts))
+	for i, act := range step.Acts {
+		switch act.Do {
+		case pathway.BookDeed, pathway.MoveDeed:
+			busy, err := busy(ctx, tx, p, client, act)
+			if err != nil {
+				return nil, err
+			}
+			answers[i] = p.Place(act, calendar, busy)
+		case pathway.WithdrawDeed:
+			status, err := withdraw(ctx, tx, p.Code, act.Key)
+			if err != nil {
+				return nil, err
+			}
+			answers[i].Mail = status
+		}
+	}
+	return answers, nil
+}
+
+// busy lists when the therapist or the client is taken, and keeps both calendars locked until the transaction ends.
+func busy(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, act pathway.Act) ([]pathway.Span, error) {
+	locks := []string{"client " + client, "therapist " + p.CareTeam.Therapist}
+	for _, lock := range locks { // always in this order, so that no two transactions wait for each other
+		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, lock); err != nil {
+			return nil, err
+		}
+	}
+	until := act.Window.Latest.Add(14 * 24 * time.Hour)
+	rows, err := tx.Query(ctx, `
+		select lower(during), upper(during) from appointment
+		where state = 'booked' and (therapist = $1 or client = $2) and during && tstzrange($3, $4)
+		  and not (pathway = $5 and name = any($6)) order by 1`,
+		p.CareTeam.Therapist, client, act.Window.Earliest.Add(-24*time.Hour), until, p.Code, []string{act.Session, act.Paired})
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[pathway.Span])
+}
+
+// withdraw takes a mail back that has not gone out, and says where it is.
+func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatus, error) {
+	var status pathway.MailStatus
+	err := tx.QueryRow(ctx, `
+		update mail set
+			status = case when status = 'pending' then 'withdrawn' when status = 'claimed' and claimed_until < now() then 'unknown' else status end,
+			settled_at = coalesce(settled_at, now())
+		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
+	if errors.Is(err, pgx.ErrNoRows) { // never written: the outbox lost it with the steps before it
+		return pathway.WithdrawnMail, nil
+	}
+	return status, err
+}
+
+func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, entries []pathway.Entry) error {
+	body, err := json.Marshal(step)
+	if err != nil {
+		return err
+	}
+	answered, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	b := &pgx.Batch{}
+	b.Queue(`insert into step (pathway, number, digest, body, answer) values ($1, $2, $3, $4, $5)`, p.Code, step.Number, step.Digest(), body, answered)
+	for _, e := range entries {
+		b.Queue(`insert into journal (pathway, step, kind, name, by, message_id, at, recorded, code, text, message) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			p.Code, step.Number, e.Kind, e.Name, e.By, e.ID, e.At, e.Recorded, e.Code, e.Text, nullable(e.Message))
+	}
+	for _, x := range p.Appointments {
+		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool { return act.Session == x.Name || act.Paired == x.Name }) {
+			continue
+		}
+		b.Queue(`
+			insert into appointment (pathway, name, kind, number, therapist, client, during, revision, state)
+			values ($1, $2, $3, $4, $5, $6, tstzrange($7, $8), $9, $10)
+			on conflict (pathway, name) do update set during = excluded.during, revision = excluded.revision, state = excluded.state`,
+			p.Code, x.Name, x.Kind, x.Number, p.CareTeam.Therapist, client, x.Start, x.End, x.Revision, x.State)
+	}
+	for _, m := range p.Outbox {
+		mail, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		b.Queue(`insert into mail (pathway, key, body) values ($1, $2, $3) on conflict (pathway, key) do nothing`, p.Code, m.Key, mail)
+	}
+	if err := project(b, p, step); err != nil {
+		return err
+	}
+	return tx.SendBatch(ctx, b).Close()
+}
+
+// project writes the read model: where the pathway is and what is owed, as of the step.
+func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
+	status := p.Status(step.At)
+	text, err := json.Marshal(status)
+	if err != nil {
+		return err
+	}
+	var next *time.Time
+	if status.NextSession != nil {
+		next = &status.NextSession.Start
+	}
+	waiting := make([]string, len(status.WaitingOn))
+	for i, r := range status.WaitingOn {
+		waiting[i] = string(r)
+	}
+	b.Queue(`
+		update pathway set last_step = greatest(last_step, $2), last_digest = $3, phase = $4, outcome = $5, attention = $6, waiting_on = $7,
+			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12
+		where code = $1`,
+		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text)
+	b.Queue(`delete from task where pathway = $1`, p.Code)
+	for _, t := range status.Tasks {
+		who := make([]string, len(t.Who))
+		for i, r := range t.Who {
+			who[i] = string(r)
+		}
+		b.Queue(`insert into task (pathway, key, who, what, since, due, urgent, message) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			p.Code, t.Key, who, t.What, t.Since, t.Due, t.Urgent, t.Message)
+	}
+	return nil
+}
+
+func orNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func nullable(raw json.RawMessage) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	return fmt.Appendf(nil, "%s", raw)
+}
