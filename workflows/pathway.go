@@ -1,0 +1,299 @@
+// Package workflows makes a pathway durable: the loop that waits, the message handlers, and what Temporal's UI shows. It
+// decides nothing clinical; that is package pathway's.
+package workflows
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"kap/activities"
+	"kap/pathway"
+	"kap/records"
+)
+
+// Name is the workflow type, and TaskQueue where its workers poll.
+const (
+	Name      = "Pathway"
+	TaskQueue = "kap"
+)
+
+// WorkflowID is the id of a pathway's workflow. It is never used for a second one.
+func WorkflowID(code string) string { return "pathway-" + code }
+
+// calendarPatience is how long the answer to a booking or a move waits for the calendar before it says "pending".
+const calendarPatience = 10 * time.Second
+
+// historyAtMost forces a new run even while mails are on their way; Temporal ends a run at 51,200 events.
+const historyAtMost = 20_000
+
+// Pathway carries one client from enrolment to an ending. Its one argument is the whole state, the same when it begins and
+// when it continues as new.
+func Pathway(ctx workflow.Context, state pathway.Pathway) error {
+	r := &run{p: &state, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
+	if err := r.listen(ctx); err != nil {
+		return err
+	}
+	return r.loop(ctx)
+}
+
+// run is one run of one pathway's workflow: the state, and what need not outlive the run.
+type run struct {
+	p           *pathway.Pathway
+	poked       bool // something was said since the loop last looked
+	refresh     bool // somebody asked for a fresh run
+	recordsAway bool
+	sending     map[string]bool // mails whose delivery is under way
+	waiting     map[string]*pathway.Settled
+	shown       shown
+	timer       timer
+	signals     []signal
+	drain       func() // takes the signals that nobody has received yet
+}
+
+func (r *run) loop(ctx workflow.Context) error {
+	for {
+		r.poked = false
+		now := now(ctx)
+		step, wake := r.p.Due(now)
+		if step != nil {
+			if err := r.commit(ctx, *step); err != nil {
+				return err
+			}
+			continue
+		}
+		r.deliver(ctx)
+		if err := r.publish(ctx, wake); err != nil {
+			return err
+		}
+		if r.p.Finished(now) && len(r.sending) == 0 {
+			return r.finish(ctx)
+		}
+		if r.shouldContinueAsNew(ctx) {
+			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+				return err
+			}
+			r.drain()
+			if r.poked { // somebody spoke while the handlers finished
+				continue
+			}
+			return workflow.NewContinueAsNewError(ctx, Name, *r.p)
+		}
+		if err := r.sleep(ctx, wake); err != nil {
+			return err
+		}
+	}
+}
+
+// finish lets the last senders hear their answers.
+func (r *run) finish(ctx workflow.Context) error {
+	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	r.drain()
+	if err == nil && r.poked {
+		return r.loop(ctx)
+	}
+	return err
+}
+
+func (r *run) shouldContinueAsNew(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return (r.refresh || info.GetContinueAsNewSuggested()) && len(r.sending) == 0 || info.GetCurrentHistoryLength() > historyAtMost
+}
+
+// now is the workflow's clock in UTC, so that what is written does not depend on the worker's zone.
+func now(ctx workflow.Context) time.Time { return workflow.Now(ctx).UTC() }
+
+// take records one message, whatever brought it.
+func (r *run) take(ctx workflow.Context, name string, raw []byte) (pathway.Reply, error) {
+	reply, err := r.p.Record(name, raw, now(ctx))
+	r.refresh = r.refresh || err == nil && name == "refresh"
+	r.poked = true
+	return reply, err
+}
+
+// commit writes a step and settles what comes back. While PostgreSQL is away it waits, and says so; nothing is dosed,
+// booked or mailed meanwhile, but messages are taken.
+func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
+	state, err := json.Marshal(r.p)
+	if err != nil {
+		return err
+	}
+	in := activities.CommitInput{Pathway: state, Step: step}
+	var a *activities.Activities
+	var out records.Committed
+	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: 10 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, MaximumAttempts: 2},
+		Summary:             summary(step),
+	})
+	err = workflow.ExecuteLocalActivity(local, a.Commit, in).Get(ctx, &out)
+	if err != nil && !isCancelled(err) {
+		r.recordsAway = true
+		if err := r.publish(ctx, pathway.Wake{}); err != nil {
+			return err
+		}
+		durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout: 20 * time.Second,
+			RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 20 * time.Second},
+			Summary:             summary(step),
+		})
+		err = workflow.ExecuteActivity(durable, a.Commit, in).Get(ctx, &out)
+	}
+	if err != nil {
+		return err // cancelled or terminated: a failed activity is tried again without end
+	}
+	r.recordsAway = false
+	_, settled := r.p.Settle(out.Step, out.Answer)
+	for _, s := range settled {
+		if _, somebody := r.waiting[s.Request]; somebody {
+			r.waiting[s.Request] = &s
+		}
+	}
+	return nil
+}
+
+func isCancelled(err error) bool {
+	var cancelled *temporal.CanceledError
+	return errors.As(err, &cancelled)
+}
+
+// deliver starts the delivery of every mail that may go out now. Its failures become telephone calls; they never stop the loop.
+func (r *run) deliver(ctx workflow.Context) {
+	for _, m := range r.p.Sendable(now(ctx)) {
+		if r.sending[m.Key] {
+			continue
+		}
+		r.sending[m.Key] = true
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			options := workflow.ActivityOptions{
+				TaskQueue:           activities.MailQueue,
+				StartToCloseTimeout: activities.MailAttempt,
+				RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+				Summary:             mailSummary(m),
+			}
+			if !m.Until.IsZero() { // later it is too late: the pathway takes it back
+				options.ScheduleToCloseTimeout = m.Until.Sub(now(ctx))
+			}
+			var a *activities.Activities
+			var status pathway.MailStatus
+			in := activities.DeliverInput{Pathway: r.p.Code, Key: m.Key}
+			err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Deliver, in).Get(ctx, &status)
+			delete(r.sending, m.Key)
+			r.poked = true
+			switch {
+			case err != nil: // too late, or cancelled: it stays in the outbox until it is withdrawn
+			case status == pathway.SentMail || status == pathway.WithdrawnMail:
+				r.p.Delivered(m.Key)
+			default:
+				r.p.Undelivered(m.Key, status, now(ctx))
+			}
+		})
+	}
+}
+
+// timer is the one timer of a run.
+type timer struct {
+	at     time.Time
+	future workflow.Future
+	cancel workflow.CancelFunc
+}
+
+// sleep waits until the pathway's next moment, or until somebody speaks. A timer that still fits is kept.
+func (r *run) sleep(ctx workflow.Context, wake pathway.Wake) error {
+	if r.timer.future != nil && (r.timer.future.IsReady() || !r.timer.at.Equal(wake.At)) {
+		r.timer.cancel()
+		r.timer = timer{}
+	}
+	if r.timer.future == nil && !wake.At.IsZero() {
+		inner, cancel := workflow.WithCancel(ctx)
+		future := workflow.NewTimerWithOptions(inner, wake.At.Sub(now(ctx)), workflow.TimerOptions{Summary: cut(wake.Why, 200)})
+		r.timer = timer{wake.At, future, cancel}
+	}
+	return workflow.Await(ctx, func() bool { return r.poked || r.timer.future != nil && r.timer.future.IsReady() })
+}
+
+type signal struct {
+	name    string
+	channel workflow.ReceiveChannel
+}
+
+// listen registers every message as signal and as update, from one table, before anything blocks.
+func (r *run) listen(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, "status", func() (pathway.Status, error) { return r.p.Status(now(ctx)), nil },
+		workflow.QueryHandlerOptions{Description: "Where the pathway is, what is awaited from whom with the message to send, and what blocks the next dosing session."})
+	if err != nil {
+		return err
+	}
+	for _, m := range pathway.Messages() {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, m.Name, func(ctx workflow.Context, raw converter.RawValue) (pathway.Reply, error) {
+			return r.update(ctx, m.Name, bytes(raw))
+		}, workflow.UpdateHandlerOptions{Description: m.Description()})
+		if err != nil {
+			return err
+		}
+		s := signal{m.Name, workflow.GetSignalChannelWithOptions(ctx, m.Name, workflow.SignalChannelOptions{Description: m.Description()})}
+		r.signals = append(r.signals, s)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			for {
+				var raw converter.RawValue
+				if !s.channel.Receive(ctx, &raw) {
+					return
+				}
+				_, _ = r.take(ctx, s.name, bytes(raw)) // a refusal is journalled and shown: a signal cannot answer
+			}
+		})
+	}
+	r.drain = func() {
+		for _, s := range r.signals {
+			var raw converter.RawValue
+			for s.channel.ReceiveAsync(&raw) {
+				_, _ = r.take(ctx, s.name, bytes(raw))
+			}
+		}
+	}
+	return nil
+}
+
+func bytes(raw converter.RawValue) []byte { return slices.Clone(raw.Payload().GetData()) }
+
+// update answers at once. Only a booking and a move wait, for a while, for the calendar.
+func (r *run) update(ctx workflow.Context, name string, raw []byte) (pathway.Reply, error) {
+	reply, err := r.take(ctx, name, raw)
+	if err != nil {
+		return reply, refusal(err)
+	}
+	if reply.Result != pathway.Asked {
+		return reply, nil
+	}
+	id := r.p.Requests[len(r.p.Requests)-1].ID
+	r.waiting[id] = nil
+	defer delete(r.waiting, id)
+	inner, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	patience := workflow.NewTimerWithOptions(inner, calendarPatience, workflow.TimerOptions{Summary: "the calendar's answer"})
+	if err := workflow.Await(ctx, func() bool { return r.waiting[id] != nil || patience.IsReady() }); err != nil {
+		return reply, err
+	}
+	settled := r.waiting[id]
+	switch {
+	case settled == nil:
+		reply.Next = "The calendar has not answered yet; look again in a minute."
+		return reply, nil
+	case settled.Refusal != nil:
+		return pathway.Reply{}, refusal(settled.Refusal)
+	}
+	return pathway.Reply{Result: pathway.Recorded, What: settled.What, Next: r.p.Next(now(ctx))}, nil
+}
+
+// refusal is how a refusal reaches whoever sent an update: the sentence as the message, the code as the type.
+func refusal(err error) error {
+	if r := pathway.AsRefusal(err); r != nil {
+		return temporal.NewNonRetryableApplicationError(r.Sentence, string(r.Code), nil)
+	}
+	return err
+}
