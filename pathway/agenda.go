@@ -21,6 +21,7 @@ type Wake struct {
 // Due says what the practice owes at a moment: the step to take now, or nil, and when to look again. It changes nothing but
 // the memory of having been asked.
 func (p *Pathway) Due(now time.Time) (*Step, Wake) {
+	now = now.UTC()
 	if now.After(p.Woken) {
 		p.Woken = now
 	}

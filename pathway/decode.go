@@ -194,6 +194,9 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 	if f.must && text == "" {
 		return wrong
 	}
+	if strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") { // as the details leave it open
+		return fmt.Errorf("%s: found the placeholder %s, expected your own words", f.name, shorten(text))
+	}
 	if len(text) > textAtMost {
 		return fmt.Errorf("%s: found %d characters, expected at most %d", f.name, len(text), textAtMost)
 	}

@@ -4,13 +4,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 )
 
+// fataler is a test of the standard library's or of rapid's.
+type fataler interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // house is a practice without a server: the rules, a calendar, and a clock that only the test moves.
 type house struct {
-	t       testing.TB
+	t       fataler
 	p       *Pathway
 	now     time.Time
 	cal     Calendar
@@ -64,7 +70,7 @@ func testCalendar() Calendar {
 }
 
 // newHouse enrols a client on Monday 5 January 2026 at 09:00 in New York; change alters the enrolment first.
-func newHouse(t testing.TB, change ...func(*Enrolment)) *house {
+func newHouse(t fataler, change ...func(*Enrolment)) *house {
 	t.Helper()
 	at := time.Date(2026, 1, 5, 9, 0, 0, 0, newYork())
 	e := testEnrolment(at)

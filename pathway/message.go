@@ -39,7 +39,9 @@ type MessageType struct {
 	About   string // one sentence: who sends it and what for
 	Roles   []Role
 	Example string
-	make    func() message
+	// Bare is the part of the example that holds in every case, where the rest depends on the case.
+	Bare string
+	make func() message
 }
 
 // Description is what Temporal's UI and `temporal workflow metadata` show beside the name.
@@ -90,6 +92,7 @@ func Messages() []MessageType {
 			Name: "session-held", Roles: everybody,
 			About:   "Says how a session went: held, attended-not-dosed, cut-short, no-show or cancelled-late. A dosing record says who was there; an integration record says what is next.",
 			Example: `{"by":"t-lane","session":"integration-1","outcome":"held","next":"another","client_agrees":true}`,
+			Bare:    `{"by":"","session":"","outcome":"held"}`,
 			make:    func() message { return &SessionHeld{} },
 		}, {
 			Name: "hold", Roles: clinicians,
@@ -159,6 +162,7 @@ var errAlreadySo = &Refusal{Code: "already-so"}
 // Record takes one message at the moment now. It answers with what is recorded and what happens next, or with a
 // [*Refusal]. A refused message leaves the pathway as it was, but for the note of the attempt.
 func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) {
+	now = now.UTC()
 	entry := Entry{Kind: Taken, Name: name, At: now, Recorded: now, Message: journalled(raw)}
 	what, refusal := p.take(name, raw, now, &entry)
 	switch {
@@ -211,6 +215,9 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 		return "", refuse(BadValue, "%s: at: found %s, more than a year before this pathway began; expected the moment at which it happened", name, p.clockTime(e.At))
 	}
 	entry.ID, entry.At = identity(name, *e, raw), e.At
+	if entry.Assumed && e.ID == "" {
+		entry.ID = p.repeated(entry.ID)
+	}
 	e.ID = entry.ID
 	if slices.Contains(p.Seen, entry.ID) {
 		return "this very message was taken before; nothing has changed", errAlreadySo
@@ -238,6 +245,25 @@ func identity(name string, e Envelope, raw []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// repeated tells a message that was sent twice in one instant from one that is said again after something else was said in
+// that instant: revoked, cleared, revoked are three decisions.
+func (p *Pathway) repeated(id string) string {
+	n := 0
+	for i, seen := range p.Seen {
+		if seen != id && !strings.HasPrefix(seen, id+".") {
+			continue
+		}
+		if i == len(p.Seen)-1 {
+			return seen
+		}
+		n++
+	}
+	if n > 0 {
+		return fmt.Sprintf("%s.%d", id, n)
+	}
+	return id
+}
+
 // canonical writes a JSON object with its members sorted and nothing between them.
 func canonical(raw []byte) []byte {
 	var fields map[string]json.RawMessage
@@ -260,25 +286,37 @@ func journalled(raw []byte) json.RawMessage {
 	return text
 }
 
-// ExampleFor is a message ready to copy: the contract's example with this pathway's people, session and documents in it.
-func (p *Pathway) ExampleFor(name string, by Role, with map[string]string) string {
+// ExampleFor is a message ready to copy: the contract's example with this pathway's people and documents in it, and with
+// what it says in this case.
+func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 	kind := Message(name)
-	members, err := object([]byte(kind.Example))
-	if err != nil {
-		return kind.Example
+	text := kind.Example
+	if kind.Bare != "" {
+		text = kind.Bare
 	}
-	with["by"] = p.CareTeam.id(by)
-	if name == "consent" {
-		with["document_version"] = p.Protocol.Consent.Version
-		with["document_sha256"] = p.Protocol.Consent.SHA256
-		with["evidence"] = string(p.Diagnosis.Evidence())
+	members, err := object([]byte(text))
+	if err != nil {
+		return text
+	}
+	with = append([]Field{{"by", p.CareTeam.id(by)}}, with...)
+	if name == consentGate {
+		with = append(with, Field{"document_version", p.Protocol.Consent.Version}, Field{"document_sha256", p.Protocol.Consent.SHA256},
+			Field{"evidence", p.Diagnosis.Evidence()})
+	}
+	for _, f := range with {
+		raw, err := unescaped(f.Value)
+		if err != nil {
+			continue
+		}
+		if i := slices.IndexFunc(members, func(m member) bool { return m.name == f.Name }); i >= 0 {
+			members[i].raw = raw
+		} else {
+			members = append(members, member{f.Name, raw})
+		}
 	}
 	var b strings.Builder
 	b.WriteString("{")
 	for i, m := range members {
-		if text, ok := with[m.name]; ok {
-			m.raw, _ = json.Marshal(text)
-		}
 		if i > 0 {
 			b.WriteString(", ")
 		}
@@ -286,6 +324,15 @@ func (p *Pathway) ExampleFor(name string, by Role, with map[string]string) strin
 	}
 	b.WriteString("}")
 	return b.String()
+}
+
+// unescaped writes JSON for people: with < and > as they are.
+func unescaped(value any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(value)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 // AsRefusal finds the refusal in an error, or nil.

@@ -219,6 +219,7 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	if err := e.Protocol.Check(); err != nil {
 		return nil, refuse(BadValue, "protocol: %v", err)
 	}
+	e.At = e.At.UTC()
 	p := &Pathway{Enrolment: e, Woken: e.At}
 	p.note(e.At, "enrolled", "enrolled under protocol %s", e.Protocol.Version)
 	for _, b := range p.ineligible() {

@@ -78,11 +78,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
 	for _, t := range p.Tasks(now) {
-		with := map[string]string{}
-		for i := 0; i+1 < len(t.With); i += 2 {
-			with[t.With[i]] = t.With[i+1]
-		}
-		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, with)})
+		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...)})
 		for _, who := range t.Who {
 			if !slices.Contains(s.WaitingOn, who) {
 				s.WaitingOn = append(s.WaitingOn, who)

@@ -17,7 +17,13 @@ type Task struct {
 	Urgent  bool      `json:"urgent,omitempty"`
 	Message string    `json:"message,omitempty"` // the message that does it
 	By      Role      `json:"by,omitempty"`      // who sends it
-	With    []string  `json:"with,omitempty"`    // fields of its own, name and value in turn
+	With    []Field   `json:"with,omitempty"`    // what that message says in this case
+}
+
+// Field is one member of a message, ready to be sent.
+type Field struct {
+	Name  string `json:"name"`
+	Value any    `json:"value"`
 }
 
 // Overdue says whether somebody has to notice.
@@ -37,13 +43,13 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 		if c.Urgent || c.Until.IsZero() || c.Until.After(now) {
 			t := p.task(c.Key, c.Since, day, "task-done", Coordinator, "Call the client: %s", c.Why)
 			t.Urgent = c.Urgent
-			t.With = []string{"task", c.Key, "outcome", "reached"}
+			t.With = []Field{{"task", c.Key}, {"outcome", "reached"}}
 			add(t)
 		}
 	}
 	if p.Gap {
 		t := p.task("gap", p.Woken, 0, "task-done", Coordinator, "The records had lost steps: compare this pathway with what people remember")
-		t.With = []string{"task", "gap", "outcome", "done"}
+		t.With = []Field{{"task", "gap"}, {"outcome", "done"}}
 		add(t)
 	}
 	if p.Outcome != "" {
@@ -53,7 +59,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 	for _, h := range p.Holds {
 		for _, role := range h.open() {
 			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s", h.Name, h.Why)
-			t.With = []string{"hold", h.Name}
+			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
 			t.Urgent = strings.HasPrefix(h.Name, "crisis") || strings.HasPrefix(h.Name, "deviation")
 			add(t)
 		}
@@ -61,7 +67,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 	for _, a := range p.Appointments {
 		if a.State == Booked && !a.End.After(now) {
 			t := p.task("record/"+a.Name, a.End, hours(p.Protocol.Dosing.RecordWithinHours), "session-held", Therapist, "Record how %s of %s went", a.Name, p.clockTime(a.Start))
-			t.With = p.recordFields(a)
+			t.With = recordOf(a)
 			add(t)
 		}
 	}
@@ -70,7 +76,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 	}
 	if i := p.lastIntegration(); i != nil && !isTrue(i.ClientAgrees) {
 		t := p.task("agree/"+i.Session, i.At, 7*day, "session-held", Therapist, "Agree with the client on what follows %s, then record it again with client_agrees", i.Session)
-		t.With = []string{"session", i.Session, "outcome", "held"}
+		t.With = []Field{{"session", i.Session}, {"outcome", "held"}}
 		add(t)
 	}
 	for _, u := range p.Unplaced {
@@ -78,13 +84,13 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 			continue
 		}
 		t := p.task("book/"+string(u.Kind), u.Since, day, "book-session", Coordinator, "Find a time for the next %s session with the client: %s", u.Kind, u.Why)
-		t.With = []string{"kind", string(u.Kind), "start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}
+		t.With = []Field{{"kind", string(u.Kind)}, {"start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}}
 		add(t)
 	}
 	for _, kind := range []Kind{Preparation, Dosing, Integration} {
 		if p.tooOften(kind) && p.booked(kind) == nil {
 			t := p.task("talk/"+string(kind), p.Woken, day, "task-done", Therapist, "The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind)
-			t.With = []string{"task", "talk/" + string(kind), "outcome", "reached"}
+			t.With = []Field{{"task", "talk/" + string(kind)}, {"outcome", "reached"}}
 			add(t)
 		}
 	}
@@ -124,7 +130,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		t := p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b.Sentence)
 		if bars := p.ineligible(); len(bars) > 0 {
 			t.What = fmt.Sprintf("Declining is proposed, because %s; record your decision", sentences(bars))
-			t.With = []string{"decision", Decline, "reason", "not-eligible"}
+			t.With = []Field{{"decision", Decline}, {"reason", bars[0].Sentence}}
 		}
 		all = append(all, t)
 	}
@@ -140,7 +146,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		})
 		t := p.task(planGate, since, 2*day, planGate, Therapist, "Put the safety plan on file: %s", b.Sentence)
 		if len(p.SafetyPlans) > 0 {
-			t.With = []string{"decision", Revised}
+			t.With = []Field{{"decision", Revised}}
 		}
 		all = append(all, t)
 	}
@@ -186,28 +192,37 @@ func (p *Pathway) endingTasks(now time.Time) []Task {
 	if ending != Completed {
 		if len(p.Referrals) == 0 {
 			all = append(all, p.task("referral", since, day, "referral", Therapist, "Record to whom the client is referred, and for what"))
+			all[len(all)-1].With = []Field{{"to", "<to whom>"}, {"purpose", "<for what>"}}
 		}
 		if !p.spokenWith() {
 			t := p.task("conversation", since, day, "task-done", Therapist, "Speak with the client about the decision, or try twice; no mail says it before you have")
-			t.With = []string{"task", "conversation", "outcome", "reached"}
+			t.With = []Field{{"task", "conversation"}, {"outcome", "reached"}}
 			all = append(all, t)
 		}
 	}
 	if p.dosed() > 0 && !p.done("discharge-contact") {
 		t := p.task("discharge-contact", since, 2*day, "task-done", Prescriber, "Record the discharge contact with the client")
-		t.With = []string{"task", "discharge-contact", "outcome", "reached"}
+		t.With = []Field{{"task", "discharge-contact"}, {"outcome", "reached"}}
 		all = append(all, t)
 	}
 	if !p.done("letter") {
 		t := p.task("letter", since, 2*day, "task-done", Therapist, "Prepare the closing letter, to be printed or handed over")
-		t.With = []string{"task", "letter", "outcome", "done"}
+		t.With = []Field{{"task", "letter"}, {"outcome", "done"}}
 		all = append(all, t)
 	}
 	return all
 }
 
-func (p *Pathway) recordFields(a Appointment) []string {
-	return []string{"session", a.Name, "outcome", Held}
+// recordOf is what the record of a session says when all went as it should. What is a decision is left open.
+func recordOf(a Appointment) []Field {
+	fields := []Field{{"session", a.Name}, {"outcome", Held}}
+	switch a.Kind {
+	case Dosing:
+		fields = append(fields, Field{"in_person", true}, Field{"therapist_present_throughout", true}, Field{"client_still_willing", true})
+	case Integration:
+		fields = append(fields, Field{"next", "<another or close>"}, Field{"client_agrees", true})
+	}
+	return fields
 }
 
 // done says whether a person has done something: reached somebody, or tried twice where trying counts, or declined.

@@ -35,12 +35,13 @@ create table pathway (
     status       jsonb
 );
 
+-- body and answer are json, not jsonb: a digest is taken of the text as it was written.
 create table step (
     pathway    text not null references pathway,
     number     int not null,
     digest     text not null,
-    body       jsonb not null,
-    answer     jsonb not null,
+    body       json not null,
+    answer     json not null,
     written_at timestamptz not null default now(),
     primary key (pathway, number)
 );
