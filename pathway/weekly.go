@@ -3,6 +3,7 @@ package pathway
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -54,12 +55,19 @@ func Location(field, name string) (*time.Location, error) {
 	return zone, nil
 }
 
+// zones keeps what was loaded: the rules ask for a zone thousands of times.
+var zones sync.Map
+
 // mustZone is for zones that [Enrol] has checked.
 func mustZone(name string) *time.Location {
+	if zone, ok := zones.Load(name); ok {
+		return zone.(*time.Location)
+	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return time.UTC
 	}
+	zones.Store(name, zone)
 	return zone
 }
 

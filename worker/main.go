@@ -77,7 +77,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	worker.SetStickyWorkflowCacheSize(2000)
 	pathways := worker.New(temporal, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout:                stopTimeout,
-		StickyScheduleToStartTimeout:     time.Minute, // at 5 s a backlogged task is replayed in full
+		StickyScheduleToStartTimeout:     10 * time.Second, // how long a pathway waits for a worker that was killed
 		DisableRegistrationAliasing:      true,
 		MaxConcurrentActivityTaskPollers: 2,
 	})

@@ -5,6 +5,7 @@ package workflows
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -31,6 +32,9 @@ const calendarPatience = 10 * time.Second
 
 // historyAtMost forces a new run even while mails are on their way; Temporal ends a run at 51,200 events.
 const historyAtMost = 20_000
+
+// withoutEnd is how often an activity is tried: people wait for what it does.
+const withoutEnd = math.MaxInt32
 
 // Pathway carries one client from enrolment to an ending. Its one argument is the whole state, the same when it begins and
 // when it continues as new.
@@ -139,7 +143,7 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 		}
 		durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 			StartToCloseTimeout: 20 * time.Second,
-			RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 20 * time.Second},
+			RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 20 * time.Second, MaximumAttempts: withoutEnd},
 			Summary:             summary(step),
 		})
 		err = workflow.ExecuteActivity(durable, a.Commit, in).Get(ctx, &out)
@@ -173,7 +177,7 @@ func (r *run) deliver(ctx workflow.Context) {
 			options := workflow.ActivityOptions{
 				TaskQueue:           activities.MailQueue,
 				StartToCloseTimeout: activities.MailAttempt,
-				RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+				RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: withoutEnd},
 				Summary:             mailSummary(m),
 			}
 			if !m.Until.IsZero() { // later it is too late: the pathway takes it back

@@ -3,17 +3,20 @@ package workflows
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	_ "time/tzdata"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -35,6 +38,11 @@ type arc struct {
 	code  string
 	state pathway.Pathway // as it continued, or as it began
 
+	fresh    bool // continue as new whenever something has happened
+	runs     int
+	database *gate // between the workflow and its records
+	mailAway atomic.Bool
+
 	mu    sync.Mutex
 	mails []string // subjects, as the mail service got them
 	said  map[string]int
@@ -43,7 +51,8 @@ type arc struct {
 func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	t.Helper()
 	ctx := context.Background()
-	store, err := records.Open(ctx, testpg.New(t))
+	database := newGate(t, testpg.New(t))
+	store, err := records.Open(ctx, database.url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,16 +81,20 @@ func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	if err := store.Enrol(ctx, records.Person{GivenName: "Anna", FamilyName: "Example", BirthDate: "1990-04-01", Email: "anna@client.example", Phone: "+1 555 0101"}, e); err != nil {
 		t.Fatal(err)
 	}
-	return &arc{t: t, store: store, code: e.Code, state: *p, said: map[string]int{}}
+	return &arc{t: t, store: store, code: e.Code, state: *p, database: database, said: map[string]int{}}
 }
 
-// run takes the pathway through one run of its workflow, from its state at a moment, with staff who do what each look at
-// the status makes them do, once an hour.
-func (a *arc) run(from time.Time, staff func(s pathway.Status, send func(name, input string))) {
+// run takes the pathway to its ending, through as many runs as it needs, with staff who look once an hour and do what the
+// status makes them do.
+func (a *arc) run(staff func(s pathway.Status, send func(name, input string))) {
 	a.t.Helper()
 	inbox := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var m struct {
 			Subject string `json:"subject"`
+		}
+		if a.mailAway.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
 		}
 		_ = json.NewDecoder(r.Body).Decode(&m)
 		a.mu.Lock()
@@ -95,7 +108,26 @@ func (a *arc) run(from time.Time, staff func(s pathway.Status, send func(name, i
 		a.t.Fatal(err)
 	}
 	acts := &activities.Activities{Store: a.store, Practice: house, Sender: mail.NewSender(inbox.URL, "test", time.Second)}
+	for from := a.state.Enrolment.At; ; from = a.env.Now() {
+		a.once(from, acts, staff)
+		var next *workflow.ContinueAsNewError
+		if !errors.As(a.env.GetWorkflowError(), &next) {
+			break
+		}
+		if a.runs++; a.runs > 2000 {
+			a.t.Fatalf("continued as new without end\n%s", a.story())
+		}
+		a.state = pathway.Pathway{}
+		if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &a.state); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	if err := a.env.GetWorkflowError(); err != nil || !a.env.IsWorkflowCompleted() {
+		a.t.Fatalf("completed: %v, error: %v", a.env.IsWorkflowCompleted(), err)
+	}
+}
 
+func (a *arc) once(from time.Time, acts *activities.Activities, staff func(s pathway.Status, send func(name, input string))) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet{})
 	a.env = suite.NewTestWorkflowEnvironment()
@@ -110,9 +142,16 @@ func (a *arc) run(from time.Time, staff func(s pathway.Status, send func(name, i
 			return
 		}
 		staff(a.status(), a.send)
+		if a.fresh {
+			a.env.SetContinueAsNewSuggested(true)
+		}
 		a.env.RegisterDelayedCallback(look, time.Hour)
 	}
-	a.env.RegisterDelayedCallback(look, time.Minute)
+	first := from.Truncate(time.Hour).Add(17 * time.Minute) // in every run at the same minute, at which nothing else happens
+	if !first.After(from) {
+		first = first.Add(time.Hour)
+	}
+	a.env.RegisterDelayedCallback(look, first.Sub(from))
 	a.env.ExecuteWorkflow(Name, a.state)
 }
 
@@ -176,26 +215,160 @@ func (a *arc) story() string {
 	return b.String()
 }
 
-func TestAPathwayWithThreeDosingSessionsCompletes(t *testing.T) {
-	t.Parallel()
-	a := newArc(t)
-	a.run(a.state.Enrolment.At, diligent(3))
-	if err := a.env.GetWorkflowError(); err != nil {
-		t.Fatalf("%v\n%s", err, a.story())
-	}
+// ended reads how the pathway ended and that each of its mails arrived once.
+func (a *arc) ended(outcome pathway.Outcome, dosings int) {
+	a.t.Helper()
 	row, err := a.store.Show(context.Background(), a.code)
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	if row.Outcome != string(pathway.Completed) || row.DosingDone != 3 {
-		t.Fatalf("outcome %q after %d dosing sessions\n%s", row.Outcome, row.DosingDone, a.story())
+	if row.Outcome != string(outcome) || row.DosingDone != dosings {
+		a.t.Fatalf("outcome %q after %d dosing sessions, expected %q after %d\n%s", row.Outcome, row.DosingDone, outcome, dosings, a.story())
 	}
 	mails, err := a.store.Mails(context.Background(), a.code)
 	if err != nil {
-		t.Fatal(err)
+		a.t.Fatal(err)
 	}
-	if len(mails) != len(a.mails) || slices.ContainsFunc(mails, func(m records.MailLine) bool { return m.Status != "sent" || m.Attempts != 1 }) {
-		t.Fatalf("%d mails arrived; the outbox says %+v", len(a.mails), mails)
+	sent := 0
+	for _, m := range mails {
+		if m.Status == string(pathway.SentMail) {
+			sent++
+		}
+	}
+	if sent != len(a.mails) {
+		a.t.Fatalf("%d mails arrived, and the outbox says that %d were sent: %+v", len(a.mails), sent, mails)
+	}
+}
+
+func TestAPathwayWithThreeDosingSessionsCompletes(t *testing.T) {
+	t.Parallel()
+	a := newArc(t)
+	a.run(diligent(3))
+	a.ended(pathway.Completed, 3)
+}
+
+func TestADeclinedPathwayEndsWithAReferral(t *testing.T) {
+	t.Parallel()
+	a := newArc(t, func(e *pathway.Enrolment) { e.CommitsToTheArc = false })
+	a.run(func(s pathway.Status, send func(name, input string)) {
+		for _, task := range s.Tasks { // the gates stay open: declining is what is proposed
+			if task.Message == "prescriber-clearance" || task.Message == "consent" || task.Message == "safety-plan" {
+				continue
+			}
+			send(task.Message, strings.NewReplacer("<to whom>", "a community clinic", "<for what>", "psychotherapy").Replace(task.JSON))
+			return
+		}
+	})
+	a.ended(pathway.DeclinedAndReferred, 0)
+	if len(a.mails) != 1 {
+		t.Fatalf("mails %q, expected the letter's alone", a.mails)
+	}
+}
+
+func TestContinuingAsNewAtEveryTurnLosesNothing(t *testing.T) {
+	t.Parallel()
+	plain, fresh := newArc(t), newArc(t)
+	fresh.fresh = true
+	plain.run(diligent(3))
+	fresh.run(diligent(3))
+	fresh.ended(pathway.Completed, 3)
+	if fresh.runs < 40 || plain.runs != 0 {
+		t.Fatalf("%d runs and %d, expected more than 40 and one", fresh.runs+1, plain.runs+1)
+	}
+	if got, want := fresh.story(), plain.story(); got != want {
+		t.Fatalf("the journals differ:\n%s\nand\n%s", got, want)
+	}
+	slices.Sort(fresh.mails)
+	slices.Sort(plain.mails)
+	if !slices.Equal(fresh.mails, plain.mails) {
+		t.Fatalf("the mails differ: %q and %q", fresh.mails, plain.mails)
+	}
+}
+
+// PostgreSQL is away for an hour around the 24-hour reminder of a session, and messages arrive meanwhile.
+func TestWhileTheRecordsAreAwayMessagesAreTakenAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	a := newArc(t)
+	staff := diligent(1)
+	unwritten := 0
+	a.run(func(s pathway.Status, send func(name, input string)) {
+		next := s.NextSession
+		before := time.Duration(0)
+		if next != nil && next.Name == "dosing-1" {
+			before = next.Start.Sub(s.AsOf).Truncate(time.Hour)
+		}
+		switch before {
+		case 24 * time.Hour:
+			a.database.shut()
+			send("safety-plan", `{"by":"t-lane","decision":"revised","between_sessions_plan":true,"emergency_contact_on_file":true}`)
+		case 23 * time.Hour:
+			unwritten = s.Unwritten
+			send("referral", `{"by":"t-lane","to":"a group","purpose":"company between sessions"}`)
+			a.database.open()
+		default:
+			staff(s, send)
+		}
+	})
+	a.ended(pathway.Completed, 1)
+	if unwritten == 0 {
+		t.Fatal("nothing was unwritten while the records were away")
+	}
+	story := a.story()
+	for _, want := range []string{"safety plan: revised", "a referral is recorded", "24h reminder of dosing-1"} {
+		if strings.Count(story, want) != 1 {
+			t.Fatalf("the journal says %q %d times\n%s", want, strings.Count(story, want), story)
+		}
+	}
+}
+
+// The mail service is away for three hours before a session: the 2-hour reminder is too late by then, and is reported.
+func TestWhatIsTooLateIsReportedNotSent(t *testing.T) {
+	t.Parallel()
+	a := newArc(t)
+	staff := diligent(1)
+	a.run(func(s pathway.Status, send func(name, input string)) {
+		next := s.NextSession
+		switch {
+		case next != nil && next.Name == "dosing-1" && next.Start.Sub(s.AsOf).Truncate(time.Hour) == 2*time.Hour:
+			a.mailAway.Store(true)
+		case slices.ContainsFunc(s.Sessions, func(x pathway.Session) bool { return x.Name == "dosing-1" && x.Start.Before(s.AsOf) }) && a.mailAway.Load():
+			a.mailAway.Store(false)
+		default:
+			staff(s, send)
+		}
+	})
+	a.ended(pathway.Completed, 1)
+	story := a.story()
+	if !strings.Contains(story, "a mail came too late and was not sent: remind/dosing-1/r1/2h") {
+		t.Fatalf("the late reminder was not reported\n%s", story)
+	}
+}
+
+func TestARefusedSignalFailsNothingAndIsJournalled(t *testing.T) {
+	t.Parallel()
+	a := newArc(t)
+	staff := diligent(1)
+	spoken := false
+	var shown []pathway.Refused
+	a.run(func(s pathway.Status, send func(name, input string)) {
+		switch {
+		case !spoken:
+			spoken = true
+			a.env.SignalWorkflow("prescriber-clearance", json.RawMessage(`{"by":"t-lane","decision":"cleared"}`))
+			a.env.SignalWorkflow("consent", json.RawMessage(`["given"]`))
+			a.env.SignalWorkflow("consent", nil)
+		case shown == nil:
+			shown = s.Refused
+		default:
+			staff(s, send)
+		}
+	})
+	a.ended(pathway.Completed, 1)
+	if len(shown) != 3 || !strings.Contains(shown[0].Why, "who is this pathway's therapist; only its prescriber") {
+		t.Fatalf("refusals shown: %+v", shown)
+	}
+	if n := strings.Count(a.story(), "rejected"); n != 3 {
+		t.Fatalf("%d refusals in the journal, expected 3\n%s", n, a.story())
 	}
 }
 

@@ -1,0 +1,64 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Config says where a machine lives and what it listens on.
+type Config struct {
+	// Data is the folder that everything is kept in. Default: .kap in the working directory.
+	Data string
+
+	// The ports, all on 127.0.0.1. 0: a free one.
+	TemporalPort, UIPort, InboxPort, PostgresPort int
+
+	// StackPath is the stack's program, which is Temporal's server under a hidden subcommand. Default: the program
+	// that is running.
+	StackPath string
+
+	// WorkerPath is the project's worker. Default: none is run.
+	WorkerPath string
+	// WorkerEnv is added to the worker's environment, over the caller's own and the machine's addresses.
+	WorkerEnv []string
+
+	// Log takes one line for each thing worth knowing. Default: standard error.
+	Log io.Writer
+}
+
+func (c *Config) complete() error {
+	if c.Data == "" {
+		c.Data = ".kap"
+	}
+	if c.Log == nil {
+		c.Log = os.Stderr
+	}
+	if c.StackPath == "" {
+		path, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("the path of this program cannot be found: %w", err)
+		}
+		c.StackPath = path
+	}
+	if c.WorkerPath != "" {
+		info, err := os.Stat(c.WorkerPath)
+		if err != nil || info.IsDir() || info.Mode().Perm()&0o111 == 0 {
+			return fmt.Errorf("there is no worker to run at %s: build it, or say where it is with --worker", c.WorkerPath)
+		}
+	}
+	if c.TemporalPort < 0 || c.UIPort < 0 || c.InboxPort < 0 || c.PostgresPort < 0 {
+		return errors.New("a port cannot be negative")
+	}
+	return nil
+}
+
+func (c *Config) ports() []port {
+	return []port{
+		{&c.PostgresPort, "PostgreSQL", "postgres-port"},
+		{&c.TemporalPort, "Temporal", "temporal-port"},
+		{&c.UIPort, "Temporal's Web UI", "ui-port"},
+		{&c.InboxPort, "the inbox", "inbox-port"},
+	}
+}

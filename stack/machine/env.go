@@ -1,0 +1,40 @@
+package machine
+
+import (
+	"context"
+	"strings"
+)
+
+// Env is how the worker, the command line and scripts find everything: one KEY=value each, in the order they are read
+// best.
+func (m *Machine) Env() []string {
+	return []string{
+		"DATABASE_URL=" + m.DatabaseURL(),
+		"TEMPORAL_ADDRESS=" + m.TemporalAddress(),
+		"TEMPORAL_NAMESPACE=" + Namespace,
+		"SENDGRID_BASE_URL=" + m.InboxURL(),
+		"SENDGRID_API_KEY=" + placeholderKey,
+		"KAP_UI_URL=" + m.UIURL(),
+		"KAP_INBOX_URL=" + m.InboxURL(),
+	}
+}
+
+// DatabaseURL is the address of our own database.
+func (m *Machine) DatabaseURL() string { return m.postgres.url(ourDatabase, ourDatabase) }
+
+// PostgresAddress is host and port of PostgreSQL.
+func (m *Machine) PostgresAddress() string { return at(m.config.PostgresPort) }
+
+// TemporalAddress is host and port of Temporal's frontend.
+func (m *Machine) TemporalAddress() string { return at(m.config.TemporalPort) }
+
+// UIURL is Temporal's Web UI.
+func (m *Machine) UIURL() string { return "http://" + at(m.config.UIPort) }
+
+// InboxURL is the inbox that stands in for SendGrid, and where a browser shows what it caught.
+func (m *Machine) InboxURL() string { return "http://" + at(m.config.InboxPort) }
+
+// writeEnv writes the addresses for a shell to read; none holds a character that a shell would take apart.
+func (m *Machine) writeEnv(context.Context) error {
+	return writeFile(m.folder.env(), strings.Join(m.Env(), "\n")+"\n")
+}
