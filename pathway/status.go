@@ -24,6 +24,7 @@ type Status struct {
 	Enrolled    time.Time     `json:"enrolled"`
 	Phase       Phase         `json:"phase"`
 	Outcome     Outcome       `json:"outcome,omitempty"`
+	Why         string        `json:"why,omitempty"` // it ends as it does
 	Attention   Attention     `json:"attention"`
 	WaitingOn   []Role        `json:"waiting_on"`
 	DosingDone  int           `json:"dosing_done"`
@@ -77,6 +78,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		NextWake: p.nextWake(now).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
+	s.Why = p.why()
 	for _, t := range p.Tasks(now) {
 		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...)})
 		for _, who := range t.Who {
@@ -118,6 +120,21 @@ func (p *Pathway) Status(now time.Time) Status {
 		}
 	}
 	return s
+}
+
+// why says in words what an ending rests on, once it has begun.
+func (p *Pathway) why() string {
+	switch p.ending() {
+	case "":
+		return ""
+	case Completed:
+		return fmt.Sprintf("after %d dosing sessions, closing was agreed with the client at %s", p.dosed(), p.lastIntegration().Session)
+	}
+	text := "the therapist decided it: " + latest(p.Evaluations, farFuture).Reason
+	if len(p.Referrals) > 0 {
+		text += "; referred to " + p.Referrals[len(p.Referrals)-1].To
+	}
+	return text
 }
 
 // Next says in a sentence what happens next.

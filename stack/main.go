@@ -12,70 +12,98 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
+	_ "time/tzdata"
 
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"kap/pathway"
 	"kap/stack/machine"
 	"kap/stack/settings"
+	"kap/stack/stories"
 	"kap/stack/temporalserver"
+	"kap/workflows"
 )
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == settings.ServerCommand {
 		os.Exit(temporalserver.Main())
 	}
-	config, err := parse(os.Args[1:])
+	options, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
 	case err != nil:
 		os.Exit(2) // the flag package has said why
 	}
-	if err := run(config); err != nil {
+	if err := run(options); err != nil {
 		fmt.Fprintln(os.Stderr, "stack:", err)
 		os.Exit(1)
 	}
 }
 
-func parse(args []string) (machine.Config, error) {
-	var c machine.Config
+// options are what the command line says.
+type options struct {
+	machine.Config
+	stories string
+	empty   bool
+	starter string
+}
+
+func parse(args []string) (options, error) {
+	var o options
 	noWorker := false
 	flags := flag.NewFlagSet("stack", flag.ContinueOnError)
-	flags.StringVar(&c.Data, "data", ".kap", "the `folder` that everything is kept in")
-	flags.IntVar(&c.TemporalPort, "temporal-port", 7233, "Temporal's `port`; 0 picks a free one, as for each port")
-	flags.IntVar(&c.UIPort, "ui-port", 8233, "the `port` of Temporal's Web UI")
-	flags.IntVar(&c.InboxPort, "inbox-port", 8025, "the `port` of the inbox")
-	flags.IntVar(&c.PostgresPort, "postgres-port", 7432, "PostgreSQL's `port`")
-	flags.StringVar(&c.WorkerPath, "worker", siblingWorker(), "the worker's `program`")
+	flags.StringVar(&o.Data, "data", ".kap", "the `folder` that everything is kept in")
+	flags.IntVar(&o.TemporalPort, "temporal-port", 7233, "Temporal's `port`; 0 picks a free one, as for each port")
+	flags.IntVar(&o.UIPort, "ui-port", 8233, "the `port` of Temporal's Web UI")
+	flags.IntVar(&o.InboxPort, "inbox-port", 8025, "the `port` of the inbox")
+	flags.IntVar(&o.PostgresPort, "postgres-port", 7432, "PostgreSQL's `port`")
+	flags.StringVar(&o.WorkerPath, "worker", sibling("worker"), "the worker's `program`")
 	flags.BoolVar(&noWorker, "no-worker", false, "run no worker: it is run from elsewhere")
+	flags.StringVar(&o.starter, "starter", sibling("starter"), "the starter's `program`, which enrols the clients of the stories")
+	flags.StringVar(&o.stories, "stories", "", "a `file` of stories to tell instead of the ones that come with kap")
+	flags.BoolVar(&o.empty, "empty", false, "tell no stories")
 	if err := flags.Parse(args); err != nil {
-		return c, err
+		return o, err
 	}
 	if flags.NArg() > 0 {
 		err := fmt.Errorf("%q is not understood: the stack takes flags only, see --help", flags.Arg(0))
 		fmt.Fprintln(os.Stderr, "stack:", err)
-		return c, err
+		return o, err
 	}
 	if noWorker {
-		c.WorkerPath = ""
+		o.WorkerPath = ""
 	}
-	return c, nil
+	o.empty = o.empty || noWorker
+	return o, nil
 }
 
-// siblingWorker is the worker beside this program: both are built into bin.
-func siblingWorker() string {
+// sibling is a program beside this one: all are built into bin.
+func sibling(name string) string {
 	program, err := os.Executable()
 	if err != nil {
-		return "worker"
+		return name
 	}
-	return filepath.Join(filepath.Dir(program), "worker")
+	return filepath.Join(filepath.Dir(program), name)
 }
 
-func run(config machine.Config) error {
+func run(o options) error {
 	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer release()
 
+	var told []stories.Story
+	if !o.empty {
+		var err error
+		if told, err = stories.Load(o.stories); err != nil { // before anything is started
+			return err
+		}
+	}
 	fmt.Println("Starting PostgreSQL, Temporal, the inbox and the worker …")
-	m, err := machine.Start(ctx, config)
+	m, err := machine.Start(ctx, o.Config)
 	if ctx.Err() != nil {
 		if m != nil {
 			m.Stop()
@@ -85,13 +113,95 @@ func run(config machine.Config) error {
 	if err != nil {
 		return err
 	}
-	announce(m, config)
+	announce(m, o.Config)
+	if len(told) > 0 {
+		if err := tell(ctx, m, o, told); err != nil && ctx.Err() == nil {
+			fmt.Fprintf(os.Stderr, "\nThe stories came to a stop; everything else goes on running.\n%v\n", err)
+		}
+	}
 	<-ctx.Done()
 	release() // a second Ctrl-C ends the process at once, and its children with it
 	fmt.Println("Stopping …")
 	m.Stop()
 	return nil
 }
+
+// tell carries the clients of the stories through their months, and says where to look.
+func tell(ctx context.Context, m *machine.Machine, o options, told []stories.Story) error {
+	c, err := client.DialContext(ctx, client.Options{HostPort: m.TemporalAddress(), Namespace: machine.Namespace, Logger: silent{}})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := awaitWorker(ctx, c); err != nil {
+		return err
+	}
+	fmt.Printf("\nCarrying %d fictional clients through their months. Their clocks skip from wake to wake; all else is real.\n\n", len(told))
+	for _, s := range told {
+		fmt.Println("  ·", s.Title)
+	}
+	fmt.Println()
+	stage := stories.Stage{Temporal: c, Starter: o.starter, Env: append(os.Environ(), m.Env()...), Progress: filepath.Join(o.Data, "stories.json"), Out: os.Stdout}
+	ends, err := stage.Tell(ctx, told)
+	if err != nil {
+		return err
+	}
+	fmt.Print("\nWhere everyone is:\n\n")
+	stories.Print(os.Stdout, ends)
+	fmt.Printf("\n  All pathways   %s\n  Their mails    %s\n", m.UIURL()+"/namespaces/"+machine.Namespace+"/workflows", m.InboxURL())
+	for _, s := range ends {
+		invite(m, s)
+	}
+	return nil
+}
+
+// awaitWorker returns once a worker asks for pathways' tasks: by then it has made the tables, too.
+func awaitWorker(ctx context.Context, c client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		queue, err := c.DescribeTaskQueue(ctx, workflows.TaskQueue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+		if err == nil && len(queue.GetPollers()) > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("no worker is ready after a minute: its log says why")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// invite shows the reader what to do for a pathway that waits for a clinician.
+func invite(m *machine.Machine, s pathway.Status) {
+	for _, t := range s.Tasks {
+		if t.Message != "prescriber-clearance" || s.Outcome != "" {
+			continue
+		}
+		fmt.Printf(`
+%s waits for its prescriber. Be the prescriber: open
+
+  %s/namespaces/%s/workflows/pathway-%s
+
+read the details there, choose "Send an Update" (or a signal), the name %s, and paste this as its input:
+
+  %s
+
+or say it here:
+
+  bin/starter record %s %s --json-input '%s'
+`, s.Pathway, strings.TrimSuffix(m.UIURL(), "/"), machine.Namespace, s.Pathway, t.Message, t.JSON, t.Message, s.Pathway, t.JSON)
+		return
+	}
+}
+
+// silent keeps the SDK's own lines from between those meant for the reader.
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
 
 func announce(m *machine.Machine, config machine.Config) {
 	fmt.Printf(`Ready.

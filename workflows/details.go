@@ -24,6 +24,9 @@ func details(s pathway.Status, recordsAway bool) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 
 	line("## %s", heading(s))
+	if s.Why != "" {
+		line("\nWhy: %s.", s.Why)
+	}
 	if recordsAway {
 		line("\n**The records cannot be written at this moment.** Messages are taken; nothing is booked or mailed until they are.")
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"kap/stack/settings"
+	"kap/workflows"
 )
 
 // Namespace is where the pathways live.
@@ -24,15 +25,7 @@ const Namespace = settings.Namespace
 const retention = 400 * 24 * time.Hour
 
 // SearchAttributes are what staff can filter and sort by in Temporal's UI.
-var SearchAttributes = map[string]enums.IndexedValueType{
-	"KapPhase":       enums.INDEXED_VALUE_TYPE_KEYWORD,
-	"KapWaitingOn":   enums.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-	"KapAttention":   enums.INDEXED_VALUE_TYPE_KEYWORD,
-	"KapNextSession": enums.INDEXED_VALUE_TYPE_DATETIME,
-	"KapNextWake":    enums.INDEXED_VALUE_TYPE_DATETIME,
-	"KapDosingDone":  enums.INDEXED_VALUE_TYPE_INT,
-	"KapOutcome":     enums.INDEXED_VALUE_TYPE_KEYWORD,
-}
+var SearchAttributes = workflows.SearchAttributes()
 
 // prepareNamespace registers the namespace and adds the search attributes that are missing. It returns when a workflow
 // can use them.

@@ -1,0 +1,319 @@
+// Package stories carries fictional clients through their months in a minute: it sends what their story says, through the
+// public messages alone, and moves each client's clock from one wake to the next in between.
+package stories
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"kap/pathway"
+	"kap/stack/clock"
+)
+
+//go:embed stories.json
+var sample []byte
+
+// Story is one client: how they are enrolled, and what is said about them, in order.
+type Story struct {
+	Title    string          `json:"title"`
+	Enrol    json.RawMessage `json:"enrol"` // as `starter enrol --file` takes it
+	Messages []Line          `json:"messages"`
+}
+
+// Line is one message of a story. It is sent as soon as the pathway asks for it; until then the clock moves.
+type Line struct {
+	Message string          `json:"message"`
+	Input   json.RawMessage `json:"input"`
+	After   string          `json:"after,omitempty"`   // moves the clock first, such as "20h"
+	Unasked bool            `json:"unasked,omitempty"` // sent although nobody asks for it
+}
+
+// Stage is where stories are told.
+type Stage struct {
+	Temporal client.Client
+	Starter  string   // the program that enrols
+	Env      []string // its environment
+	Progress string   // the file that remembers how far each story is
+	Out      io.Writer
+}
+
+// Load reads a stories file, or the sample where path is empty.
+func Load(path string) ([]Story, error) {
+	text, name := sample, "stories.json"
+	if path != "" {
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+		name = path
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var all []Story
+	if err := d.Decode(&all); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for i, s := range all {
+		if s.Title == "" || len(s.Enrol) == 0 {
+			return nil, fmt.Errorf("%s: story %d: expected a title and enrol", name, i+1)
+		}
+		for j, l := range s.Messages {
+			if pathway.Message(l.Message).Name == "" {
+				return nil, fmt.Errorf("%s: story %d, message %d: found %q, which is no message of kap", name, i+1, j+1, l.Message)
+			}
+			if _, err := time.ParseDuration(l.After); l.After != "" && err != nil {
+				return nil, fmt.Errorf("%s: story %d, message %d: after: found %q, expected hours such as 20h", name, i+1, j+1, l.After)
+			}
+		}
+	}
+	return all, nil
+}
+
+// told remembers how far a story is, so that a stack that is started again goes on with it.
+type told struct {
+	Title   string `json:"title"`
+	Pathway string `json:"pathway"`
+	Next    int    `json:"next"`
+}
+
+// Tell tells all stories at once, each on its own clock, and returns where each has got.
+func (s *Stage) Tell(ctx context.Context, all []Story) ([]pathway.Status, error) {
+	progress, err := s.read(len(all))
+	if err != nil {
+		return nil, err
+	}
+	ends := make([]pathway.Status, len(all))
+	failed := make([]error, len(all))
+	var mu sync.Mutex           // over the progress and the output
+	for i, story := range all { // one after the other: who is enrolled first has the first number
+		if progress[i].Pathway == "" {
+			code, err := s.enrol(ctx, story)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", story.Title, err)
+			}
+			progress[i] = told{story.Title, code, 0}
+			if err := s.write(progress); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var tellers sync.WaitGroup
+	for i, story := range all {
+		tellers.Go(func() {
+			t := teller{Stage: s, code: progress[i].Pathway, id: "pathway-" + progress[i].Pathway, say: func(format string, args ...any) {
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Fprintf(s.Out, format+"\n", args...)
+			}}
+			for n := progress[i].Next; n < len(story.Messages) && failed[i] == nil; n++ {
+				if failed[i] = t.line(ctx, n, story.Messages[n]); failed[i] == nil {
+					mu.Lock()
+					progress[i].Next = n + 1
+					failed[i] = s.write(progress)
+					mu.Unlock()
+				}
+			}
+			if failed[i] == nil {
+				ends[i], failed[i] = t.end(ctx)
+			}
+			if failed[i] != nil {
+				failed[i] = fmt.Errorf("%s (%s): %w", story.Title, t.code, failed[i])
+			}
+		})
+	}
+	tellers.Wait()
+	return ends, errors.Join(failed...)
+}
+
+func (s *Stage) read(n int) ([]told, error) {
+	progress := make([]told, n)
+	text, err := os.ReadFile(s.Progress)
+	if errors.Is(err, os.ErrNotExist) {
+		return progress, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []told
+	if err := json.Unmarshal(text, &found); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Progress, err)
+	}
+	if len(found) != n {
+		return nil, fmt.Errorf("this data folder already holds %d other stories; tell new ones in another folder (--data), or after make reset", len(found))
+	}
+	return found, nil
+}
+
+func (s *Stage) write(progress []told) error {
+	text, err := json.MarshalIndent(progress, "", " ")
+	if err != nil {
+		return err
+	}
+	next := s.Progress + ".next"
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, s.Progress)
+}
+
+// enrol runs the practice's own command, as a front desk does.
+func (s *Stage) enrol(ctx context.Context, story Story) (string, error) {
+	file, err := os.CreateTemp(filepath.Dir(s.Progress), "enrol-*.json")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(file.Name())
+	_, err = fmt.Fprintf(file, "[%s]", story.Enrol)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return "", err
+	}
+	var out, problem bytes.Buffer
+	command := exec.CommandContext(ctx, s.Starter, "enrol", "--file", file.Name(), "--json")
+	command.Env, command.Stdout, command.Stderr = s.Env, &out, &problem
+	if err := command.Run(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
+	}
+	var enrolled []struct {
+		Pathway string `json:"pathway"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &enrolled); err != nil || len(enrolled) != 1 {
+		return "", fmt.Errorf("starter enrol answered %q", out.String())
+	}
+	return enrolled[0].Pathway, nil
+}
+
+// teller tells one story.
+type teller struct {
+	*Stage
+	code, id string
+	say      func(format string, args ...any)
+}
+
+// wakesAtMost bounds the search for the moment at which a message is asked for: a year of daily wakes, and some.
+const wakesAtMost = 600
+
+func (t teller) line(ctx context.Context, n int, l Line) error {
+	if wait, err := time.ParseDuration(l.After); err == nil {
+		now, err := clock.Now(ctx, t.Temporal, t.id)
+		if err != nil {
+			return err
+		}
+		if err := clock.FastForward(ctx, t.Temporal, t.id, now.Add(wait)); err != nil {
+			return err
+		}
+	}
+	for range wakesAtMost {
+		status, err := t.status(ctx)
+		if err != nil {
+			return err
+		}
+		if l.Unasked || asked(status, l) {
+			return t.send(ctx, n, l)
+		}
+		if status.NextWake.IsZero() {
+			return fmt.Errorf("message %d, %s, is never asked for: the pathway is in %s and asks for %s", n+1, l.Message, status.Phase, asks(status))
+		}
+		if err := clock.FastForward(ctx, t.Temporal, t.id, status.NextWake); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("message %d, %s, was not asked for in %d wakes", n+1, l.Message, wakesAtMost)
+}
+
+// asked says whether the pathway asks for this message: the same name, and the same session or task where it names one.
+func asked(s pathway.Status, l Line) bool {
+	var input struct{ Session, Task string }
+	_ = json.Unmarshal(l.Input, &input)
+	for _, t := range s.Tasks {
+		if t.Message == l.Message && (input.Session == "" || strings.HasSuffix(t.Key, "/"+input.Session)) && (input.Task == "" || t.Key == input.Task) {
+			return true
+		}
+	}
+	return false
+}
+
+func asks(s pathway.Status) string {
+	var keys []string
+	for _, t := range s.Tasks {
+		keys = append(keys, t.Key)
+	}
+	return strings.Join(keys, ", ")
+}
+
+func (t teller) status(ctx context.Context) (pathway.Status, error) {
+	var s pathway.Status
+	value, err := t.Temporal.QueryWorkflow(ctx, t.id, "", "status")
+	if err != nil {
+		return s, err
+	}
+	return s, value.Get(&s)
+}
+
+func (t teller) send(ctx context.Context, n int, l Line) error {
+	now, err := clock.Now(ctx, t.Temporal, t.id)
+	if err != nil {
+		return err
+	}
+	handle, err := t.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: t.id, UpdateName: l.Message, UpdateID: fmt.Sprintf("story-%d", n), WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{l.Input},
+	})
+	var reply pathway.Reply
+	if err == nil {
+		err = handle.Get(ctx, &reply)
+	}
+	if err != nil {
+		return fmt.Errorf("message %d, %s: %w", n+1, l.Message, err)
+	}
+	t.say("  %s  %s  %s", t.code, now.Format("Mon 2 Jan 2006"), reply.What)
+	return nil
+}
+
+// end lets what the last message began come to rest.
+func (t teller) end(ctx context.Context) (pathway.Status, error) {
+	if err := clock.Settle(ctx, t.Temporal, t.id); err != nil {
+		return pathway.Status{}, err
+	}
+	for range wakesAtMost {
+		s, err := t.status(ctx)
+		if err != nil || s.Outcome == "" || s.Unsent == 0 || s.NextWake.IsZero() {
+			return s, err
+		}
+		if err := clock.FastForward(ctx, t.Temporal, t.id, s.NextWake); err != nil && !errors.Is(err, clock.ErrEnded) {
+			return s, err
+		}
+	}
+	return pathway.Status{}, errors.New("the ending does not come to rest")
+}
+
+// Print says who ended how and why, and whom a pathway waits for.
+func Print(out io.Writer, ends []pathway.Status) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  pathway\tstands at\twhy")
+	for _, s := range ends {
+		where, why := string(s.Outcome), s.Why
+		if s.Outcome == "" {
+			where = string(s.Phase)
+			var waits []string
+			for _, t := range s.Tasks {
+				waits = append(waits, t.What)
+			}
+			why = strings.Join(waits, "; ")
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Pathway, where, why)
+	}
+	_ = w.Flush()
+}
