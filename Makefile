@@ -1,0 +1,85 @@
+# Everything is built into bin/ and run from there. make alone lists what there is to do.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# The stack keeps its databases, logs and mails here.
+override DATA := .kap
+
+# How the stack is started. STORIES and EMPTY come from the command line.
+STACK = bin/stack --data $(DATA) $(if $(STORIES),--stories '$(STORIES)') $(if $(EMPTY),--empty)
+
+## make run [STORIES=FILE] [EMPTY=1]: build everything and run it on this machine; Ctrl-C stops it
+.PHONY: run
+run:
+	@if [ '$(STORIES)' ] && [ '$(EMPTY)' ]; then \
+		echo 'Choose one: STORIES=FILE starts with its stories, EMPTY=1 with none.' >&2; exit 2; \
+	fi
+	@if [ '$(STORIES)' ] && ! [ -r '$(STORIES)' ]; then \
+		echo 'There is no file $(STORIES) to read stories from.' >&2; exit 2; \
+	fi
+	@build/prepare go postgresql
+	@test -x bin/stack || echo "Building. The first time takes minutes, Temporal's server most of them; later it is seconds."
+	@$(programs)
+	@exec $(STACK)
+
+## make build: build the worker, the starter and the stack into bin/
+.PHONY: build
+build:
+	@build/prepare go
+	@$(programs)
+
+define programs
+build/compile 1/3 bin/worker . ./worker && \
+build/compile 2/3 bin/starter . ./starter && \
+build/compile 3/3 bin/stack stack .
+endef
+
+# Compiling Temporal's server for the race detector would double the time, and running it so would multiply it. In
+# stack, what links the server is therefore tested without; but the worker it runs has the detector, which writes what
+# it finds to bin/race.
+## make test: run every test, with Temporal's server and PostgreSQL for real
+.PHONY: test
+test:
+	@build/prepare go compiler postgresql
+	@build/compile 1/4 bin/worker . ./worker -race
+	@build/compile 2/4 bin/starter . ./starter
+	@build/compile 3/4 bin/stack stack .
+	@build/compile 4/4 bin/temporal tools github.com/temporalio/cli/cmd/temporal
+	go vet ./... && cd stack && go vet ./...
+	go test -race -timeout 20m ./...
+	cd stack && go test -race -timeout 20m $$(../build/race-packages)
+	@rm -f bin/race.*
+	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
+	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
+
+## make lint: check formatting, go vet, staticcheck, workflowcheck and go.mod
+.PHONY: lint
+lint:
+	@build/prepare go
+	@build/compile 1/2 bin/staticcheck tools honnef.co/go/tools/cmd/staticcheck
+	@build/compile 2/2 bin/workflowcheck tools go.temporal.io/sdk/contrib/tools/workflowcheck
+	@build/lint
+
+## make clean: delete what was built
+.PHONY: clean
+clean:
+	rm -rf bin
+
+## make reset: delete what the stack keeps: every pathway, client, mail and log of this machine
+.PHONY: reset
+reset:
+	@test -d $(DATA) || { echo 'There is no $(DATA): nothing to delete.'; exit 0; }; \
+	if command -v flock >/dev/null && test -e $(DATA)/lock && ! flock -n $(DATA)/lock true; then \
+		echo 'A stack is running on $(DATA): stop it first.' >&2; exit 1; \
+	fi; \
+	echo "Deleting $(DATA) ($$(du -sh $(DATA) | cut -f1)): its databases with every pathway and client, the mails it caught, its logs."; \
+	rm -rf $(DATA)
+
+## make help: list these
+.PHONY: help
+help:
+	@sed -n 's/^## make \([^:]*\): \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-44s %s\n", $$1, $$2 }'

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"kap/records"
+)
+
+// desk is what one command line works with: where it reads and writes, its settings, and the two servers, each opened when
+// it is first needed.
+type desk struct {
+	stdin          *bufio.Reader
+	stdout, stderr io.Writer
+	env            []string
+	envFile        string
+	terminal       bool // somebody sits there who can be asked
+	now            func() time.Time
+
+	read     *settings
+	store    *records.Store
+	temporal client.Client
+}
+
+func newDesk(stdin io.Reader, stdout, stderr io.Writer, env []string) *desk {
+	return &desk{stdin: bufio.NewReader(stdin), stdout: stdout, stderr: stderr, env: env, terminal: isTerminal(stdin), now: time.Now}
+}
+
+// isTerminal says whether stdin is a terminal: a character device, as only the null device is too.
+func isTerminal(stdin io.Reader) bool {
+	file, ok := stdin.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
+func (d *desk) close() {
+	if d.store != nil {
+		d.store.Close()
+	}
+	if d.temporal != nil {
+		d.temporal.Close()
+	}
+}
+
+func (d *desk) run(ctx context.Context, args []string) int {
+	root := d.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return done
+	}
+	var f *failure
+	if !errors.As(err, &f) { // cobra's own: an unknown command, flag or argument
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		f = usage("%s; see starter --help", first)
+	}
+	if f.sentence != "" {
+		fmt.Fprintf(d.stderr, "starter: %s\n", clean(f.sentence))
+	}
+	return f.exit
+}
+
+func (d *desk) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
+
+func (d *desk) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "starter",
+		Short:         "The practice's command line",
+		Long:          rootHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().StringVar(&d.envFile, "env-file", "", "file of KEY=value lines for settings that are not in the environment (default .kap/env)")
+	root.SetIn(d.stdin)
+	root.SetOut(d.stdout)
+	root.SetErr(d.stderr)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%v; see %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(d.enrolCommand(), d.recordCommand(), d.showCommand(), d.listCommand(), d.findCommand())
+	return root
+}
+
+// does is how every command runs: whatever goes wrong ends up as one sentence and an exit code.
+func (d *desk) does(what func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		return asFailure(what(c.Context(), args))
+	}
+}
+
+// takes refuses another number of arguments, in a sentence.
+func takes(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usage("%s: found %d arguments, expected %s; see %s --help", c.CommandPath(), len(args), what, c.CommandPath())
+		}
+		return nil
+	}
+}
+
+const rootHelp = `The practice's command line: enrol clients, record what was done, and see where
+each pathway is. For trial data only: nobody verifies yet who sends a message.
+
+Settings come from the environment, and where a variable is not set there, from
+the file that the stack writes, .kap/env:
+  DATABASE_URL         the practice's PostgreSQL database
+  TEMPORAL_ADDRESS     Temporal's frontend (default 127.0.0.1:7233)
+  TEMPORAL_NAMESPACE   its namespace (default kap)
+  TEMPORAL_...         Temporal's other variables, and its profile file
+  KAP_PRACTICE         the practice's file (default: the sample practice)
+  KAP_PROTOCOL         the clinical numbers (default: the built-in ones)
+  KAP_BY               your staff id, so that --by can be left out
+
+Exit codes:
+  0  done
+  1  a fault
+  2  something typed, or a setting, is missing or wrong
+  3  refused by the practice's rules
+  4  not found, or a question that only a person can answer
+  5  Temporal or PostgreSQL does not answer`

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kap/pathway"
+	"kap/records"
+)
+
+const listHelp = `Lists the open pathways, the most pressing first, as the records have them:
+each line says as of when. Times are the practice's. A pathway is marked stalled
+where it should have looked again more than ten minutes ago and the records have
+heard nothing; starter show asks it.`
+
+const listExample = `  starter list
+  starter list --attention
+  starter list --phase screening --waiting-on prescriber
+  starter list --all --json`
+
+type listFlags struct {
+	all, attention, asJSON, names bool
+	phase, waitingOn              string
+}
+
+func (d *desk) listCommand() *cobra.Command {
+	var f listFlags
+	c := &cobra.Command{Use: "list", Short: "List pathways", Long: listHelp, Example: listExample, Args: takes(0, 0, "flags alone")}
+	c.Flags().BoolVar(&f.all, "all", false, "ended pathways too")
+	c.Flags().StringVar(&f.phase, "phase", "", "only this phase: "+strings.Join(phases(), ", "))
+	c.Flags().StringVar(&f.waitingOn, "waiting-on", "", "only what waits for this role: "+strings.Join(roles(), ", "))
+	c.Flags().BoolVar(&f.attention, "attention", false, "only what somebody must look at: urgent, overdue, stalled or not started")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print a JSON array, without names")
+	c.Flags().BoolVar(&f.names, "names", false, "with --json: names too")
+	c.RunE = d.does(func(ctx context.Context, _ []string) error { return d.list(ctx, f) })
+	return c
+}
+
+func phases() []string {
+	var all []string
+	for _, p := range []pathway.Phase{pathway.Screening, pathway.InPreparation, pathway.InDosing, pathway.InIntegration, pathway.Closing, pathway.Stopping, pathway.Over} {
+		all = append(all, string(p))
+	}
+	return all
+}
+
+func roles() []string {
+	return []string{string(pathway.Client), string(pathway.Therapist), string(pathway.Prescriber), string(pathway.Coordinator)}
+}
+
+func (f listFlags) check() error {
+	switch {
+	case f.phase != "" && !slices.Contains(phases(), f.phase):
+		return usage("--phase: found %q, expected one of %s", f.phase, strings.Join(phases(), ", "))
+	case f.waitingOn != "" && !slices.Contains(roles(), f.waitingOn):
+		return usage("--waiting-on: found %q, expected one of %s", f.waitingOn, strings.Join(roles(), ", "))
+	case f.names && !f.asJSON:
+		return usage("--names: found it without --json, expected both; the table has names anyway")
+	}
+	return nil
+}
+
+// listed is a line of the list, with what follows from the time at which it is read.
+type listed struct {
+	records.Row
+	Pulse pulse `json:"pulse,omitempty"`
+}
+
+func (d *desk) list(ctx context.Context, f listFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	store, err := d.records(ctx)
+	if err != nil {
+		return err
+	}
+	everything := f.all || f.phase == string(pathway.Over)
+	rows, err := bounded(ctx, func(ctx context.Context) ([]records.Row, error) { return store.List(ctx, everything) })
+	if err != nil {
+		return fromRecords(err)
+	}
+	found := []listed{}
+	for _, r := range rows {
+		l := listed{Row: r}
+		if r.Outcome == "" {
+			l.Pulse = feel(d.now(), r.AsOf, r.NextWake)
+		}
+		if f.shows(l) {
+			found = append(found, l)
+		}
+	}
+	if f.asJSON {
+		return d.listJSON(found, f.names)
+	}
+	return d.listTable(found)
+}
+
+func (f listFlags) shows(l listed) bool {
+	needsLook := l.Attention != string(pathway.NoAttention) || l.Pulse == stalled || !l.Started
+	return (f.phase == "" || l.Started && l.Phase == f.phase) &&
+		(f.waitingOn == "" || slices.Contains(l.WaitingOn, f.waitingOn)) &&
+		(!f.attention || needsLook && l.Outcome == "")
+}
+
+func (d *desk) listJSON(found []listed, names bool) error {
+	for i := range found {
+		if !names {
+			found[i].GivenName, found[i].FamilyName = "", ""
+		}
+	}
+	text, err := json.Marshal(found)
+	if err != nil {
+		return err
+	}
+	if !names {
+		if text, err = withoutNames(text); err != nil {
+			return err
+		}
+	}
+	out := json.NewEncoder(d.stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(json.RawMessage(text))
+}
+
+// withoutNames takes the two fields away, rather than show that they are empty.
+func withoutNames(text []byte) ([]byte, error) {
+	var rows []map[string]json.RawMessage
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		delete(r, "given_name")
+		delete(r, "family_name")
+	}
+	return json.Marshal(rows)
+}
+
+func (d *desk) listTable(found []listed) error {
+	if len(found) == 0 {
+		d.say("No pathway to list.")
+		return nil
+	}
+	var rows [][]string
+	zones := []string{}
+	for _, l := range found {
+		rows = append(rows, d.listRow(l))
+		if !slices.Contains(zones, l.Zone) {
+			zones = append(zones, l.Zone)
+		}
+	}
+	if err := table(d.stdout, []string{"CODE", "NAME", "PHASE", "WAITING ON", "ATTENTION", "DOSED", "NEXT SESSION", "AS OF"}, rows); err != nil {
+		return err
+	}
+	d.say("\n%s", indented("", "Times are the practice's ("+strings.Join(zones, ", ")+")."))
+	d.footnotes(found)
+	return nil
+}
+
+func (d *desk) listRow(l listed) []string {
+	zone := zoneOf(l.Zone)
+	phase, attention, waiting := l.Phase, l.Attention, strings.Join(l.WaitingOn, "\n")
+	if !l.Started {
+		phase, attention = "not started", "enrol"
+	}
+	if l.Outcome != "" {
+		how, _, _ := strings.Cut(l.Outcome, "-")
+		phase = "ended:\n" + how
+	}
+	if l.Pulse == stalled && attention != string(pathway.UrgentAttention) {
+		attention = string(stalled)
+	}
+	if attention == string(pathway.NoAttention) {
+		attention = "-"
+	}
+	if waiting == "" {
+		waiting = "-"
+	}
+	return []string{
+		l.Code, wrap(l.GivenName+" "+l.FamilyName, 12, true), phase, waiting, attention,
+		strconv.Itoa(l.DosingDone), shortMoment(l.NextSession, zone), asOfCell(d.now(), l.AsOf, zone),
+	}
+}
+
+func (d *desk) footnotes(found []listed) {
+	var fresh, late, ahead []string
+	for _, l := range found {
+		switch {
+		case !l.Started:
+			fresh = append(fresh, l.Code)
+		case l.Pulse == stalled:
+			late = append(late, l.Code+" ("+ago(d.now(), *l.NextWake)+")")
+		case l.Pulse == unjudged:
+			ahead = append(ahead, l.Code)
+		}
+	}
+	for _, note := range []struct {
+		codes []string
+		text  string
+	}{
+		{fresh, "Not started: run enrol again, as it was typed, to finish: "},
+		{late, "May have stalled; should have looked again: "},
+		{ahead, "Not judged for stalling, because the pathway's clock runs ahead of this machine's, as a demo's does: "},
+	} {
+		if len(note.codes) > 0 {
+			d.say("%s", indented("", note.text+strings.Join(note.codes, ", ")+"."))
+		}
+	}
+}

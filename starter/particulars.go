@@ -1,0 +1,202 @@
+package main
+
+import (
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"kap/pathway"
+	"kap/practice"
+	"kap/records"
+)
+
+// particulars are what the front desk says about one client, as flags or as an object of a file.
+type particulars struct {
+	GivenName, FamilyName, BirthDate, Email, Phone string
+	Therapist, Prescriber                          string
+	Coordinators                                   []string
+	By, Diagnosis, PrimaryMeasure                  string
+	StandardCareTried, CommitsToTheArc             *bool // nil: nobody has said
+	Comfortable, MailPermission                    *bool
+	Zone                                           string
+	Availability                                   []string
+	AnotherPerson                                  bool
+	Returning                                      string
+
+	label func(field string) string // how an error names a field
+	place string                    // where in a file it stands: "clients[2]: "
+}
+
+// answer is what was said about somebody who may be known already.
+func (p particulars) answer() answer { return answer{another: p.AnotherPerson, returning: p.Returning} }
+
+// checker holds what particulars are checked against.
+type checker struct {
+	house    practice.Practice
+	protocol pathway.Protocol
+	now      time.Time
+}
+
+// candidate is somebody who can be enrolled as they are.
+type candidate struct {
+	particulars
+	person    records.Person
+	enrolment pathway.Enrolment
+}
+
+// check makes a candidate of the particulars, or says which field is wrong.
+func (c checker) check(p particulars) (candidate, error) {
+	person, err := c.person(p)
+	if err != nil {
+		return candidate{}, err
+	}
+	if err := c.team(p); err != nil {
+		return candidate{}, err
+	}
+	for _, f := range []struct {
+		name  string
+		value *bool
+	}{{"standard_care_tried", p.StandardCareTried}, {"commits_to_the_arc", p.CommitsToTheArc}, {"comfortable", p.Comfortable}, {"mail_permission", p.MailPermission}} {
+		if f.value == nil { // silence is not a no: a no proposes to decline
+			return candidate{}, p.wrong(f.name, "found nothing, expected true or false")
+		}
+	}
+	if p.Returning != "" {
+		if p.Returning, err = parseCode(p.Returning); err != nil {
+			return candidate{}, p.wrong("returning", "%v", err)
+		}
+		if p.AnotherPerson {
+			return candidate{}, p.wrong("returning", "found it beside %s, expected only one of them", p.label("another_person"))
+		}
+	}
+	e := c.enrolment(p)
+	if _, err := pathway.Enrol(e); err != nil {
+		return candidate{}, usage("%s%v", p.place, err)
+	}
+	return candidate{p, person, e}, nil
+}
+
+func (p particulars) wrong(field, format string, args ...any) error {
+	return usage("%s: %s", p.label(field), fmt.Sprintf(format, args...))
+}
+
+func (c checker) person(p particulars) (records.Person, error) {
+	person := records.Person{
+		GivenName: oneLine(p.GivenName), FamilyName: oneLine(p.FamilyName), BirthDate: strings.TrimSpace(p.BirthDate),
+		Email: strings.TrimSpace(p.Email), Phone: oneLine(p.Phone),
+	}
+	for _, f := range []struct{ field, found string }{{"given_name", person.GivenName}, {"family_name", person.FamilyName}} {
+		if !isName(f.found) {
+			return person, p.wrong(f.field, "found %q, expected a name of at most 80 characters", f.found)
+		}
+	}
+	if _, err := c.birthDate(person.BirthDate); err != nil {
+		return person, p.wrong("birth_date", "%v", err)
+	}
+	if address, err := mail.ParseAddress(person.Email); err != nil || address.Address != person.Email || len(person.Email) > 254 {
+		return person, p.wrong("email", "found %q, expected an e-mail address such as anna@example.org", person.Email)
+	}
+	if !isPhone(person.Phone) {
+		return person, p.wrong("phone", "found %q, expected a telephone number such as \"+1 555 0123\"", person.Phone)
+	}
+	return person, nil
+}
+
+func isName(text string) bool {
+	return text != "" && utf8.RuneCountInString(text) <= 80 && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+func isPhone(text string) bool {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, text)
+	return len(digits) >= 5 && len(text) <= 40 && strings.Trim(text, "0123456789+()-./ extEXT#") == ""
+}
+
+func (c checker) birthDate(text string) (time.Time, error) {
+	born, err := time.Parse(time.DateOnly, text)
+	switch {
+	case err != nil:
+		return born, fmt.Errorf("found %q, expected a date such as 1990-04-01", text)
+	case born.Year() < 1900:
+		return born, fmt.Errorf("found %s, expected a date after 1899", text)
+	case born.After(c.today()):
+		return born, fmt.Errorf("found %s, which is in the future; expected a date such as 1990-04-01", text)
+	}
+	return born, nil
+}
+
+// today is the practice's calendar day, at midnight UTC so that it compares with other days.
+func (c checker) today() time.Time {
+	zone, _ := time.LoadLocation(c.house.Zone) // checked when the file was read
+	y, m, d := c.now.In(zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
+// adult is never asked: it follows from the birth date, on the practice's calendar.
+func (c checker) adult(p particulars) bool {
+	born, err := c.birthDate(strings.TrimSpace(p.BirthDate))
+	return err == nil && !c.today().Before(born.AddDate(18, 0, 0))
+}
+
+// team checks that everybody on it works here, in that role.
+func (c checker) team(p particulars) error {
+	if err := c.member(p, "care_team.therapist", p.Therapist, pathway.Therapist); err != nil {
+		return err
+	}
+	if err := c.member(p, "care_team.prescriber", p.Prescriber, pathway.Prescriber); err != nil {
+		return err
+	}
+	if len(p.Coordinators) == 0 {
+		return c.member(p, "care_team.coordinators", "", pathway.Coordinator)
+	}
+	for _, id := range p.Coordinators {
+		if err := c.member(p, "care_team.coordinators", id, pathway.Coordinator); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c checker) member(p particulars, field, id string, role pathway.Role) error {
+	has := c.house.Role(id)
+	if has == role {
+		return nil
+	}
+	var ids []string
+	for _, s := range c.house.Staff {
+		if s.Role == role {
+			ids = append(ids, s.ID)
+		}
+	}
+	found := fmt.Sprintf("%q, who is not in the practice's file", id)
+	switch {
+	case id == "":
+		found = "nothing"
+	case has != "":
+		found = fmt.Sprintf("%s, who is a %s", id, has)
+	}
+	return p.wrong(field, "found %s, expected a %s: %s", found, role, strings.Join(ids, ", "))
+}
+
+func (c checker) enrolment(p particulars) pathway.Enrolment {
+	zone := p.Zone
+	if zone == "" {
+		zone = c.house.Zone
+	}
+	return pathway.Enrolment{
+		Code: newCode(), By: p.By, At: c.now.UTC().Truncate(time.Millisecond),
+		CareTeam: pathway.CareTeam{Therapist: p.Therapist, Prescriber: p.Prescriber, Coordinators: p.Coordinators},
+		Eligibility: pathway.Eligibility{
+			Diagnosis: pathway.Diagnosis(p.Diagnosis), Adult: c.adult(p), StandardCareTried: *p.StandardCareTried, CommitsToTheArc: *p.CommitsToTheArc,
+			ComfortableWithTheStates: *p.Comfortable, PrimaryMeasure: pathway.PrimaryMeasure(p.PrimaryMeasure),
+		},
+		MailPermission: *p.MailPermission, Zone: zone, PracticeZone: c.house.Zone, Availability: p.Availability, Protocol: c.protocol,
+	}
+}

@@ -1,0 +1,389 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"kap/pathway"
+	"kap/records"
+	"kap/workflows"
+)
+
+const showHelp = `Shows where a pathway is: what is awaited from whom, with the command that
+records it, what blocks the next dosing session, and the sessions, in the
+practice's time.
+
+It asks the pathway itself; where Temporal does not answer, or keeps it no
+longer, it shows what the records hold, and as of when. With --json nothing
+names the client.`
+
+const showExample = `  starter show K7Q2M9
+  starter show k7q2m9 --journal
+  starter show pathway-K7Q2M9 --mails
+  starter show K7Q2M9 --json`
+
+type showFlags struct{ journal, mails, asJSON bool }
+
+func (d *desk) showCommand() *cobra.Command {
+	var f showFlags
+	c := &cobra.Command{Use: "show PATHWAY", Short: "Show one pathway", Long: showHelp, Example: showExample, Args: takes(1, 1, "one pathway's code")}
+	c.Flags().BoolVar(&f.journal, "journal", false, "the journal too: everything that was recorded, found and done")
+	c.Flags().BoolVar(&f.mails, "mails", false, "the mails too, and where each of them is")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, without names")
+	c.RunE = d.does(func(ctx context.Context, args []string) error { return d.show(ctx, args[0], f) })
+	return c
+}
+
+// view is what show prints.
+type view struct {
+	Pathway string                `json:"pathway"`
+	Source  source                `json:"source"`
+	Pulse   pulse                 `json:"pulse,omitempty"`
+	Started bool                  `json:"started"`
+	Status  *pathway.Status       `json:"status"` // null for an enrolment that no step has followed yet
+	Journal []records.JournalLine `json:"journal,omitempty"`
+	Mails   []records.MailLine    `json:"mails,omitempty"`
+
+	name string
+	why  string // the pathway itself was not asked, or did not answer
+	now  time.Time
+}
+
+// source is where a status comes from.
+type source string
+
+const (
+	fromPathway source = "pathway"
+	fromStore   source = "records"
+)
+
+func (d *desk) show(ctx context.Context, text string, f showFlags) error {
+	code, err := parseCode(text)
+	if err != nil {
+		return err
+	}
+	v, err := d.view(ctx, code)
+	if err != nil {
+		return err
+	}
+	if err := d.addLines(ctx, v, f); err != nil {
+		return err
+	}
+	if f.asJSON {
+		out := json.NewEncoder(d.stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(v)
+	}
+	return d.print(v, f)
+}
+
+// view asks the pathway itself, and the records for the name, or for everything where the pathway does not answer.
+func (d *desk) view(ctx context.Context, code string) (*view, error) {
+	v := &view{Pathway: code, Source: fromPathway, Started: true, now: d.now()}
+	var row records.Row
+	rowErr := error(fail(unanswered, "there is no pathway %s that Temporal knows; set DATABASE_URL to look it up in the records", code))
+	if d.hasRecords() {
+		row, rowErr = d.row(ctx, code)
+	}
+	if rowErr == nil {
+		v.name = row.GivenName + " " + row.FamilyName
+	}
+	live, err := d.query(ctx, code)
+	var f *failure
+	switch {
+	case err == nil:
+		v.Status = live
+	case rowErr == nil:
+		v.why = d.whyNotLive(err)
+		if err := v.takeFrom(row); err != nil {
+			return nil, err
+		}
+	case !d.hasRecords() && errors.As(err, &f): // Temporal's reason is the only one there is
+		return nil, f
+	default:
+		return nil, rowErr
+	}
+	if v.Status != nil && v.Status.Outcome == "" {
+		v.Pulse = feel(v.now, &v.Status.AsOf, &v.Status.NextWake)
+	}
+	return v, nil
+}
+
+// takeFrom takes what the records hold.
+func (v *view) takeFrom(row records.Row) error {
+	v.Source, v.Started = fromStore, row.Started
+	if len(row.Status) == 0 || string(row.Status) == "null" {
+		return nil
+	}
+	v.Status = &pathway.Status{}
+	if json.Unmarshal(row.Status, v.Status) != nil {
+		return fail(fault, "the records hold a status of %s that this version of kap cannot read; use a newer one", v.Pathway)
+	}
+	return nil
+}
+
+// query asks the pathway's workflow. Its error is a failure, or says that Temporal does not know it.
+func (d *desk) query(ctx context.Context, code string) (*pathway.Status, error) {
+	c, err := d.connect()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answer, err := c.QueryWorkflowWithOptions(ctx, &client.QueryWorkflowWithOptionsRequest{WorkflowID: workflows.WorkflowID(code), QueryType: "status"})
+	if isNotFound(err) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, d.fromTemporal(err)
+	}
+	var s pathway.Status
+	if answer.QueryResult == nil || answer.QueryResult.Get(&s) != nil {
+		return nil, fail(fault, "the pathway answered in a way that this version of kap cannot read; use a newer one")
+	}
+	return &s, nil
+}
+
+func (d *desk) whyNotLive(err error) string {
+	var f *failure
+	switch {
+	case isNotFound(err):
+		return "Temporal does not have it"
+	case isAway(err):
+		return "Temporal, or a worker, does not answer"
+	case errors.As(err, &f):
+		return f.sentence
+	}
+	return "Temporal could not be asked"
+}
+
+func (d *desk) addLines(ctx context.Context, v *view, f showFlags) error {
+	if !f.journal && !f.mails {
+		return nil
+	}
+	store, err := d.records(ctx)
+	if err != nil {
+		return err
+	}
+	if f.journal {
+		v.Journal, err = bounded(ctx, func(ctx context.Context) ([]records.JournalLine, error) { return store.Journal(ctx, v.Pathway) })
+		if err != nil {
+			return fromRecords(err)
+		}
+	}
+	if f.mails {
+		v.Mails, err = bounded(ctx, func(ctx context.Context) ([]records.MailLine, error) { return store.Mails(ctx, v.Pathway) })
+	}
+	return fromRecords(err)
+}
+
+func (d *desk) print(v *view, f showFlags) error {
+	d.say("%s", clean(strings.TrimSpace(v.Pathway+"  "+v.name)))
+	switch {
+	case !v.Started:
+		d.say("%s", indented("", "Enrolled and not started: run the same enrol command again, which finishes it."))
+	case v.Status == nil:
+		d.say("%s", indented("", "Started; the records hold no step of it yet, and "+v.why+"."))
+	}
+	zone := time.UTC
+	if v.Status != nil {
+		zone = zoneOf(v.Status.Zone)
+		if err := d.printStatus(v, zone); err != nil {
+			return err
+		}
+	}
+	if f.journal {
+		d.printJournal(v.Journal, zone)
+	}
+	if f.mails {
+		return d.printMails(v.Mails, zone)
+	}
+	return nil
+}
+
+func (d *desk) printStatus(v *view, zone *time.Location) error {
+	s := v.Status
+	asOf := moment(s.AsOf, zone) + ", asked of the pathway just now"
+	if v.Source == fromStore {
+		asOf = moment(s.AsOf, zone) + ", from the records: " + v.why
+	}
+	var waiting []string
+	for _, r := range s.WaitingOn {
+		waiting = append(waiting, string(r))
+	}
+	facts := [][2]string{
+		{"phase", string(s.Phase)}, {"outcome", string(s.Outcome)}, {"as of", asOf}, {"attention", string(s.Attention)},
+		{"waiting on", strings.Join(waiting, ", ")}, {"dosing sessions", fmt.Sprintf("%d given, at most %d", s.DosingDone, s.DosingMost)},
+		{"next session", nextSession(s, zone)}, {"looks again", nextLook(v, zone)}, {"care team", team(s.Team)},
+		{"on its way", onTheirWay(s)},
+	}
+	for _, f := range facts {
+		if f[1] != "" {
+			d.say("%s", indented(fmt.Sprintf("  %-16s ", f[0]), f[1]))
+		}
+	}
+	d.printTasks(v, zone)
+	d.printSentences("What blocks the next dosing session", blockers(s))
+	d.printSentences("Holds", holds(s, zone))
+	if err := d.printSessions(s, zone); err != nil {
+		return err
+	}
+	d.printSentences("Refused lately", refusals(s, zone))
+	return nil
+}
+
+func nextSession(s *pathway.Status, zone *time.Location) string {
+	if s.NextSession == nil {
+		return ""
+	}
+	return s.NextSession.Name + ", " + moment(s.NextSession.Start, zone)
+}
+
+func nextLook(v *view, zone *time.Location) string {
+	if v.Status.NextWake.IsZero() {
+		return ""
+	}
+	text := moment(v.Status.NextWake, zone)
+	switch v.Pulse {
+	case stalled:
+		text += fmt.Sprintf(": that was %s, so it may have stalled; see that Temporal and a worker run", ago(v.now, v.Status.NextWake))
+	case unjudged:
+		text += " on its own clock; " + notJudged
+	}
+	return text
+}
+
+func team(t pathway.CareTeam) string {
+	return fmt.Sprintf("therapist %s, prescriber %s, coordinators %s", t.Therapist, t.Prescriber, strings.Join(t.Coordinators, ", "))
+}
+
+func onTheirWay(s *pathway.Status) string {
+	var parts []string
+	if s.Unwritten > 0 {
+		parts = append(parts, fmt.Sprintf("%d journal entries to the records", s.Unwritten))
+	}
+	if s.Unsent > 0 {
+		parts = append(parts, fmt.Sprintf("%d mails", s.Unsent))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// printTasks prints each task with the command that records it, on one line so that it can be copied.
+func (d *desk) printTasks(v *view, zone *time.Location) {
+	if len(v.Status.Tasks) == 0 {
+		return
+	}
+	d.say("\nAwaited")
+	for _, t := range v.Status.Tasks {
+		var who []string
+		for _, r := range t.Who {
+			who = append(who, string(r))
+		}
+		lead := strings.Join(who, ", ") + ": "
+		if t.Urgent {
+			lead = "URGENT, " + lead
+		}
+		d.say("%s", indented("  - ", lead+strings.TrimSuffix(t.What, ".")+"; due "+moment(t.Due, zone)+"."))
+		d.say("      starter record %s %s --json-input '%s'", t.Message, v.Pathway, strings.ReplaceAll(clean(t.JSON), "'", `'\''`))
+	}
+}
+
+func (d *desk) printSentences(heading string, sentences []string) {
+	if len(sentences) == 0 {
+		return
+	}
+	d.say("\n%s", heading)
+	for _, s := range sentences {
+		d.say("%s", indented("  - ", clean(s)))
+	}
+}
+
+func blockers(s *pathway.Status) []string {
+	var all []string
+	for _, b := range s.Blocked {
+		all = append(all, b.Sentence)
+	}
+	return all
+}
+
+func holds(s *pathway.Status, zone *time.Location) []string {
+	var all []string
+	for _, h := range s.Holds {
+		all = append(all, holdSentence(h, zone))
+	}
+	return all
+}
+
+func refusals(s *pathway.Status, zone *time.Location) []string {
+	var all []string
+	for _, r := range s.Refused {
+		all = append(all, moment(r.At, zone)+", "+named(r.Name, r.Why))
+	}
+	return all
+}
+
+// named puts a message's name before a text that does not begin with it.
+func named(name, text string) string {
+	if strings.HasPrefix(text, name) {
+		return text
+	}
+	return name + ": " + text
+}
+
+func (d *desk) printSessions(s *pathway.Status, zone *time.Location) error {
+	if len(s.Sessions) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, x := range s.Sessions {
+		rows = append(rows, []string{"  " + x.Name, x.Start.In(zone).Format("Mon 2 Jan 2006"), x.Start.In(zone).Format("15:04") + "-" + x.End.In(zone).Format("15:04"), string(x.State)})
+	}
+	d.say("")
+	return table(d.stdout, []string{"  SESSION", "DAY", "TIME (" + zone.String() + ")", "STATE"}, rows)
+}
+
+func (d *desk) printJournal(lines []records.JournalLine, zone *time.Location) {
+	d.say("\nJournal")
+	for _, l := range lines {
+		how := l.Kind
+		if l.By != "" {
+			how += ", " + l.By
+		}
+		d.say("%s", indented("  - ", clean(fmt.Sprintf("%s (%s) %s", moment(l.At, zone), how, named(l.Name, l.Text)))))
+	}
+	if len(lines) == 0 {
+		d.say("  nothing yet")
+	}
+}
+
+func (d *desk) printMails(lines []records.MailLine, zone *time.Location) error {
+	d.say("")
+	if len(lines) == 0 {
+		d.say("No mails yet.")
+		return nil
+	}
+	var rows [][]string
+	for _, l := range lines {
+		rows = append(rows, []string{"  " + l.Key, l.Status, fmt.Sprint(l.Attempts), shortMoment(&l.CreatedAt, zone), shortMoment(l.SettledAt, zone)})
+	}
+	return table(d.stdout, []string{"  MAIL", "STATUS", "TRIES", "WRITTEN", "SETTLED"}, rows)
+}
+
+// holdSentence says what holds the pathway, since when, and who has yet to release it.
+func holdSentence(h pathway.HoldInForce, zone *time.Location) string {
+	var open []string
+	for _, r := range h.Needs {
+		if !slices.Contains(h.Released, r) {
+			open = append(open, string(r))
+		}
+	}
+	return fmt.Sprintf("%s since %s: %s; to be released by the %s", h.Name, moment(h.Since, zone), strings.TrimSuffix(h.Why, "."), strings.Join(open, " and the "))
+}
