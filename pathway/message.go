@@ -185,17 +185,28 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	return Reply{Result: result, What: what, Next: p.Next(now)}, nil
 }
 
+// NotCancelled notes that Temporal was asked to cancel the pathway's workflow, which changes nothing about the client.
+func (p *Pathway) NotCancelled(now time.Time) {
+	e := Entry{Kind: Rejected, Name: "cancel", At: now, Recorded: now, Code: NotNow,
+		Text: "Temporal was asked to cancel this workflow, which was not done: a pathway ends by a clinician's decision, such as a psychological-evaluation that declines"}
+	p.Pending = append(p.Pending, e)
+	p.Refused = lastOf(append(p.Refused, e), 5)
+}
+
 func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (string, *Refusal) {
 	kind := Message(name)
 	if kind.make == nil {
 		return "", refuse(BadValue, "%q is no message of kap", name)
 	}
 	m := kind.make()
-	if r := decode(name, raw, m, p.zone()); r != nil {
-		return "", r
-	}
+	refusal := decode(name, raw, m, p.zone())
 	e := m.envelope()
-	entry.By = e.By
+	if entry.By = e.By; CheckStaffID(e.By) != nil {
+		entry.By = ""
+	}
+	if refusal != nil {
+		return "", refusal
+	}
 	role := p.CareTeam.Role(e.By)
 	if role == "" {
 		return "", refuse(WrongPerson, "%s: by: found %q, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",

@@ -149,7 +149,7 @@ func (p *Pathway) Next(now time.Time) string {
 		}
 	}
 	if kind := p.wanted(now); kind != "" {
-		parts = append(parts, fmt.Sprintf("kap books the next %s session", kind))
+		parts = append(parts, fmt.Sprintf("kap now books the next %s session", kind))
 	}
 	if p.mayEnd(now) {
 		return "The pathway ends now as " + string(p.ending()) + "."
@@ -159,17 +159,15 @@ func (p *Pathway) Next(now time.Time) string {
 		for _, r := range t.Who {
 			who = append(who, string(r))
 		}
-		parts = append(parts, fmt.Sprintf("%s is awaited from the %s", t.Message, strings.Join(who, " and ")))
+		parts = append(parts, fmt.Sprintf("Awaited from the %s: %s", strings.Join(who, " and the "), t.What))
 	}
-	slices.Sort(parts)
-	parts = slices.Compact(parts)
 	if len(parts) == 0 {
 		if next := p.Status(now).NextSession; next != nil {
 			return fmt.Sprintf("Next is %s on %s.", next.Name, p.clockTime(next.Start))
 		}
 		return "Nothing is awaited from anybody now."
 	}
-	return strings.ToUpper(parts[0][:1]) + strings.Join(parts, "; ")[1:] + "."
+	return strings.Join(parts, ". ") + "."
 }
 
 // clockTime writes a moment on the practice's clock.

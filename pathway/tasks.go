@@ -110,6 +110,11 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 func (p *Pathway) gateTasks(now time.Time) []Task {
 	var all []Task
 	soon := now.AddDate(0, 0, p.Protocol.Clearance.AskAgainDaysBefore)
+	if bars := p.ineligible(); len(bars) > 0 { // nobody else is asked for anything meanwhile
+		t := p.task(evaluationGate, p.Enrolment.At, 2*day, evaluationGate, Therapist, "Declining is proposed, because %s; record your decision", sentences(bars))
+		t.With = []Field{{"decision", Decline}, {"reason", bars[0].Sentence}}
+		return []Task{t}
+	}
 	if b := p.clearanceGate(soon); b.Code != "" {
 		since, what := p.since(len(p.Clearances) > 0, func() time.Time { return latest(p.Clearances, farFuture).At }), "Say whether treatment is medically acceptable: "
 		if p.clearanceGate(now).Code == "" || p.dosed() > 0 {
@@ -127,12 +132,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 				due = review.Sub(since)
 			}
 		}
-		t := p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b.Sentence)
-		if bars := p.ineligible(); len(bars) > 0 {
-			t.What = fmt.Sprintf("Declining is proposed, because %s; record your decision", sentences(bars))
-			t.With = []Field{{"decision", Decline}, {"reason", bars[0].Sentence}}
-		}
-		all = append(all, t)
+		all = append(all, p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b.Sentence))
 	}
 	if b := p.consentGate(now); b.Code != "" {
 		since := p.since(len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })

@@ -122,7 +122,7 @@ func sender(log *slog.Logger) (*mail.Sender, error) {
 func dial(ctx context.Context, log *slog.Logger) (client.Client, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
-		return nil, fmt.Errorf("Temporal's settings: %w", err)
+		return nil, fmt.Errorf("the settings of Temporal: %w", err)
 	}
 	if options.Namespace == "" {
 		options.Namespace = "kap"

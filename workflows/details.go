@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,7 +46,7 @@ func details(s pathway.Status, recordsAway bool) string {
 				mark = "**overdue** "
 			}
 			line("\n%d. %s**%s**: %s (since %s, due %s)", i+1, mark, roles(t.Who), t.What, clock(t.Since), clock(t.Due))
-			line("\n   Send `%s` as an update or a signal, with this input:\n\n```json\n%s\n```", t.Message, t.JSON)
+			line("\n   Send `%s` as an update or a signal, with this input:\n\n```json\n%s\n```", t.Message, indented(t.JSON))
 		}
 	}
 	if s.Outcome == "" {
@@ -73,9 +75,22 @@ func details(s pathway.Status, recordsAway bool) string {
 	return cut(b.String(), detailsAtMost)
 }
 
+// indented writes a message over several lines: the UI's box does not wrap.
+func indented(message string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(message), "", "  ") != nil {
+		return message
+	}
+	return b.String()
+}
+
 func heading(s pathway.Status) string {
 	if s.Outcome != "" {
-		return fmt.Sprintf("Ended: %s", s.Outcome)
+		text := fmt.Sprintf("Ended: %s", s.Outcome)
+		if s.Unsent > 0 {
+			text += ", the last mail waits for the hours of mail"
+		}
+		return text
 	}
 	text := strings.ToUpper(string(s.Phase[:1])) + string(s.Phase[1:])
 	if len(s.WaitingOn) > 0 {

@@ -4,7 +4,6 @@ package workflows
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"slices"
 	"time"
@@ -37,12 +36,20 @@ const historyAtMost = 20_000
 const withoutEnd = math.MaxInt32
 
 // Pathway carries one client from enrolment to an ending. Its one argument is the whole state, the same when it begins and
-// when it continues as new.
+// when it continues as new. A request to cancel it, one click away in Temporal's UI, is written down and not followed: a
+// client is never dropped by a click.
 func Pathway(ctx workflow.Context, state pathway.Pathway) error {
 	r := &run{p: &state, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
+	asked := ctx
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.listen(ctx); err != nil {
 		return err
 	}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		asked.Done().Receive(ctx, nil)
+		r.p.NotCancelled(now(ctx))
+		r.poked = true
+	})
 	return r.loop(ctx)
 }
 
@@ -136,7 +143,7 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 		Summary:             summary(step),
 	})
 	err = workflow.ExecuteLocalActivity(local, a.Commit, in).Get(ctx, &out)
-	if err != nil && !isCancelled(err) {
+	if err != nil {
 		r.recordsAway = true
 		if err := r.publish(ctx, pathway.Wake{}); err != nil {
 			return err
@@ -149,7 +156,7 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 		err = workflow.ExecuteActivity(durable, a.Commit, in).Get(ctx, &out)
 	}
 	if err != nil {
-		return err // cancelled or terminated: a failed activity is tried again without end
+		return err // only where Temporal itself gives up: an activity is tried again without end
 	}
 	r.recordsAway = false
 	_, settled := r.p.Settle(out.Step, out.Answer)
@@ -159,11 +166,6 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 		}
 	}
 	return nil
-}
-
-func isCancelled(err error) bool {
-	var cancelled *temporal.CanceledError
-	return errors.As(err, &cancelled)
 }
 
 // deliver starts the delivery of every mail that may go out now. Its failures become telephone calls; they never stop the loop.
@@ -235,7 +237,7 @@ func (r *run) listen(ctx workflow.Context) error {
 	}
 	for _, m := range pathway.Messages() {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, m.Name, func(ctx workflow.Context, raw converter.RawValue) (pathway.Reply, error) {
-			return r.update(ctx, m.Name, bytes(raw))
+			return r.update(ctx, m.Name, content(raw))
 		}, workflow.UpdateHandlerOptions{Description: m.Description()})
 		if err != nil {
 			return err
@@ -248,7 +250,7 @@ func (r *run) listen(ctx workflow.Context) error {
 				if !s.channel.Receive(ctx, &raw) {
 					return
 				}
-				_, _ = r.take(ctx, s.name, bytes(raw)) // a refusal is journalled and shown: a signal cannot answer
+				_, _ = r.take(ctx, s.name, content(raw)) // a refusal is journalled and shown: a signal cannot answer
 			}
 		})
 	}
@@ -256,14 +258,14 @@ func (r *run) listen(ctx workflow.Context) error {
 		for _, s := range r.signals {
 			var raw converter.RawValue
 			for s.channel.ReceiveAsync(&raw) {
-				_, _ = r.take(ctx, s.name, bytes(raw))
+				_, _ = r.take(ctx, s.name, content(raw))
 			}
 		}
 	}
 	return nil
 }
 
-func bytes(raw converter.RawValue) []byte { return slices.Clone(raw.Payload().GetData()) }
+func content(raw converter.RawValue) []byte { return slices.Clone(raw.Payload().GetData()) }
 
 // update answers at once. Only a booking and a move wait, for a while, for the calendar.
 func (r *run) update(ctx workflow.Context, name string, raw []byte) (pathway.Reply, error) {
@@ -277,6 +279,7 @@ func (r *run) update(ctx workflow.Context, name string, raw []byte) (pathway.Rep
 	id := r.p.Requests[len(r.p.Requests)-1].ID
 	r.waiting[id] = nil
 	defer delete(r.waiting, id)
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	inner, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	patience := workflow.NewTimerWithOptions(inner, calendarPatience, workflow.TimerOptions{Summary: "the calendar's answer"})

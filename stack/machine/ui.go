@@ -42,7 +42,7 @@ func startUI(ctx context.Context, port, temporalPort int) (*ui.Server, error) {
 		case <-time.After(20 * time.Millisecond):
 		case <-asking.Done():
 			server.Stop()
-			return nil, fmt.Errorf("Temporal's Web UI does not answer at %s: %w", at(port), err)
+			return nil, fmt.Errorf("the Web UI of Temporal does not answer at %s: %w", at(port), err)
 		}
 	}
 }
