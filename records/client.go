@@ -3,7 +3,9 @@ package records
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,9 +32,18 @@ type Known struct {
 	Same    bool // in every particular that was compared, not only in one
 }
 
+// ErrAlike says that somebody alike is enrolled, of whom the caller did not know.
+var ErrAlike = errors.New("somebody alike is enrolled")
+
 // Alike lists the enrolments of everybody who shares the e-mail address, or both name and birth date.
-func (s *Store) Alike(ctx context.Context, p Person) ([]Known, error) {
-	rows, err := s.pool.Query(ctx, `
+func (s *Store) Alike(ctx context.Context, p Person) ([]Known, error) { return alike(ctx, s.pool, p) }
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func alike(ctx context.Context, q querier, p Person) ([]Known, error) {
+	rows, err := q.Query(ctx, `
 		select c.id::text, w.code, w.outcome, w.started_at is not null,
 			lower(c.email) = lower($4) and lower(c.family_name) = lower($1) and lower(c.given_name) = lower($2) and c.birth_date = $3::date
 		from client c join pathway w on w.client = c.id
@@ -45,13 +56,31 @@ func (s *Store) Alike(ctx context.Context, p Person) ([]Known, error) {
 }
 
 // Enrol writes a client (or takes the one whose id is given) and the enrolment, in one transaction, before any workflow is
-// started.
-func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment) error {
+// started. seen is what [Store.Alike] has shown the caller: it returns [ErrAlike], and writes nothing, where somebody alike
+// is enrolled who is not among them, because two people may enrol one client at the same moment.
+func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment, seen ...Known) error {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
 	return s.inTransaction(ctx, func(tx pgx.Tx) error {
+		// One lock for each way of being alike, always in this order, so that no two transactions wait for each other.
+		for _, lock := range []string{`'e-mail ' || lower($4)`, `'name ' || lower($1) || '/' || lower($2) || '/' || $3::date`} {
+			_, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended(`+lock+`, 0)) from (values ($1::text, $2::text, $3::text, $4::text)) v`,
+				person.FamilyName, person.GivenName, person.BirthDate, person.Email)
+			if err != nil {
+				return err
+			}
+		}
+		known, err := alike(ctx, tx, person)
+		if err != nil {
+			return err
+		}
+		for _, k := range known {
+			if !slices.ContainsFunc(seen, func(s Known) bool { return s.Code == k.Code }) {
+				return fmt.Errorf("pathway %s: %w", k.Code, ErrAlike)
+			}
+		}
 		if person.ID == "" {
 			err := tx.QueryRow(ctx, `insert into client (given_name, family_name, birth_date, email, phone) values ($1, $2, $3, $4, $5) returning id::text`,
 				person.GivenName, person.FamilyName, person.BirthDate, person.Email, person.Phone).Scan(&person.ID)
@@ -59,7 +88,7 @@ func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment) e
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `insert into pathway (code, client, enrolment, enrolled_at, therapist, prescriber) values ($1, $2, $3, $4, $5, $6)`,
+		_, err = tx.Exec(ctx, `insert into pathway (code, client, enrolment, enrolled_at, therapist, prescriber) values ($1, $2, $3, $4, $5, $6)`,
 			e.Code, person.ID, text, e.At, e.CareTeam.Therapist, e.CareTeam.Prescriber)
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -51,7 +52,16 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathwa
 			return err
 		}
 		done, _ := p.Settle(step, out.Answer)
-		return write(ctx, tx, p, client, step, out.Answer, append(slices.Clone(step.Entries), done...))
+		var doubled []string
+		if out.Answer.Gap {
+			if doubled, err = givenAway(ctx, tx, p, client); err != nil {
+				return err
+			}
+			for _, name := range doubled {
+				done = append(done, pathway.Entry{Kind: pathway.Done, Name: doubleBooked, At: step.At, Recorded: step.At, Text: name + " was booked, and its time was given away while the records had lost it; move one of the two"})
+			}
+		}
+		return write(ctx, tx, p, client, step, out.Answer, append(slices.Clone(step.Entries), done...), doubled)
 	})
 	return out, err
 }
@@ -90,22 +100,62 @@ func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathwa
 
 // busy lists when the therapist or the client is taken, and keeps both calendars locked until the transaction ends.
 func busy(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, act pathway.Act) ([]pathway.Span, error) {
-	locks := []string{"client " + client, "therapist " + p.CareTeam.Therapist}
-	for _, lock := range locks { // always in this order, so that no two transactions wait for each other
-		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, lock); err != nil {
-			return nil, err
-		}
+	if err := lockCalendars(ctx, tx, p, client); err != nil {
+		return nil, err
 	}
 	until := act.Window.Latest.Add(14 * 24 * time.Hour)
 	rows, err := tx.Query(ctx, `
 		select lower(during), upper(during) from appointment
-		where state = 'booked' and (therapist = $1 or client = $2) and during && tstzrange($3, $4)
+		where state in ('booked', 'double-booked') and (therapist = $1 or client = $2) and during && tstzrange($3, $4)
 		  and not (pathway = $5 and name = any($6)) order by 1`,
 		p.CareTeam.Therapist, client, act.Window.Earliest.Add(-24*time.Hour), until, p.Code, []string{act.Session, act.Paired})
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[pathway.Span])
+	spans, err := pgx.CollectRows(rows, pgx.RowToStructByPos[pathway.Span])
+	for _, x := range p.Appointments { // the pathway's own, which the records may have lost
+		if x.State == pathway.Booked && x.Name != act.Session && x.Name != act.Paired {
+			spans = append(spans, pathway.Span{Start: x.Start, End: x.End})
+		}
+	}
+	return spans, err
+}
+
+func lockCalendars(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string) error {
+	locks := []string{"client " + client, "therapist " + p.CareTeam.Therapist}
+	for _, lock := range locks { // always in this order, so that no two transactions wait for each other
+		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, lock); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doubleBooked marks an appointment whose time was given away after the records had lost it: it keeps its time, but outside
+// the calendar's constraints, which would stop its pathway for good.
+const doubleBooked = "double-booked"
+
+// givenAway lists the pathway's appointments whose time somebody else has by now.
+func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string) ([]string, error) {
+	if err := lockCalendars(ctx, tx, p, client); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, x := range p.Appointments {
+		if x.State != pathway.Booked {
+			continue
+		}
+		var taken bool
+		err := tx.QueryRow(ctx, `select exists (select from appointment where state = 'booked' and (therapist = $1 or client = $2) and during && tstzrange($3, $4) and pathway <> $5)`,
+			p.CareTeam.Therapist, client, x.Start, x.End, p.Code).Scan(&taken)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			names = append(names, x.Name)
+		}
+	}
+	return names, nil
 }
 
 // withdraw takes a mail back that has not gone out, and says where it is.
@@ -114,7 +164,8 @@ func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailSta
 	err := tx.QueryRow(ctx, `
 		update mail set
 			status = case when status = 'pending' then 'withdrawn' when status = 'claimed' and claimed_until < now() then 'unknown' else status end,
-			settled_at = coalesce(settled_at, now())
+			settled_at = case when status = 'claimed' and claimed_until >= now() then null else coalesce(settled_at, now()) end,
+			taken_back = true
 		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
 	if errors.Is(err, pgx.ErrNoRows) { // never written: the outbox lost it with the steps before it
 		return pathway.WithdrawnMail, nil
@@ -122,7 +173,7 @@ func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailSta
 	return status, err
 }
 
-func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, entries []pathway.Entry) error {
+func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, entries []pathway.Entry, doubled []string) error {
 	body, err := json.Marshal(step)
 	if err != nil {
 		return err
@@ -135,17 +186,22 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 	b.Queue(`insert into step (pathway, number, digest, body, answer) values ($1, $2, $3, $4, $5)`, p.Code, step.Number, step.Digest(), body, answered)
 	for _, e := range entries {
 		b.Queue(`insert into journal (pathway, step, kind, name, by, message_id, at, recorded, code, text, message) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			p.Code, step.Number, e.Kind, e.Name, e.By, e.ID, e.At, e.Recorded, e.Code, e.Text, nullable(e.Message))
+			p.Code, step.Number, e.Kind, e.Name, storable(e.By), storable(e.ID), e.At, e.Recorded, e.Code, storable(e.Text), nullable(e.Message))
 	}
 	for _, x := range p.Appointments {
 		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool { return act.Session == x.Name || act.Paired == x.Name }) {
 			continue
 		}
+		state := string(x.State)
+		if slices.Contains(doubled, x.Name) {
+			state = doubleBooked
+		}
 		b.Queue(`
 			insert into appointment (pathway, name, kind, number, therapist, client, during, revision, state)
 			values ($1, $2, $3, $4, $5, $6, tstzrange($7, $8), $9, $10)
-			on conflict (pathway, name) do update set during = excluded.during, revision = excluded.revision, state = excluded.state`,
-			p.Code, x.Name, x.Kind, x.Number, p.CareTeam.Therapist, client, x.Start, x.End, x.Revision, x.State)
+			on conflict (pathway, name) do update set during = excluded.during, revision = excluded.revision,
+				state = case when appointment.state = 'double-booked' and excluded.state = 'booked' and appointment.during = excluded.during then appointment.state else excluded.state end`,
+			p.Code, x.Name, x.Kind, x.Number, p.CareTeam.Therapist, client, x.Start, x.End, x.Revision, state)
 	}
 	for _, m := range p.Outbox {
 		mail, err := json.Marshal(m)
@@ -187,7 +243,7 @@ func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
 			who[i] = string(r)
 		}
 		b.Queue(`insert into task (pathway, key, who, what, since, due, urgent, message) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			p.Code, t.Key, who, t.What, t.Since, t.Due, t.Urgent, t.Message)
+			p.Code, t.Key, who, storable(t.What), t.Since, t.Due, t.Urgent, t.Message)
 	}
 	return nil
 }
@@ -198,6 +254,9 @@ func orNull(t time.Time) *time.Time {
 	}
 	return &t
 }
+
+// storable is a text as PostgreSQL takes it: everything but NUL, which JSON allows.
+func storable(text string) string { return strings.ReplaceAll(text, "\x00", "\ufffd") }
 
 func nullable(raw json.RawMessage) any {
 	if len(raw) == 0 {

@@ -45,11 +45,14 @@ func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration
 	return c, status, missing(err, "mail %s of pathway %s", key, code)
 }
 
-// SettleMail says what became of a claimed mail. A mail that went back to pending may be claimed again. It does nothing
-// where the claim is no longer this process's own.
+// SettleMail says what became of a claimed mail. A mail that went back to pending may be claimed again, unless it was
+// withdrawn meanwhile. It does nothing where the claim is no longer this process's own.
 func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailStatus) error {
 	_, err := s.pool.Exec(ctx, `
-		update mail set status = $3, claimed_until = null, settled_at = case when $3 = 'pending' then null else now() end
+		update mail set
+			status = case when $3 = 'pending' and taken_back then 'withdrawn' else $3 end,
+			settled_at = case when $3 = 'pending' and not taken_back then null else now() end,
+			claimed_until = null
 		where id = $1 and claim = $2 and status in ('claimed', 'unknown')`, c.ID, c.Claim, status)
 	return err
 }

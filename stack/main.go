@@ -183,7 +183,7 @@ func invite(m *machine.Machine, s pathway.Status) {
 
   %s/namespaces/%s/workflows/pathway-%s
 
-read the details there, choose "Send an Update" (or a signal), the name %s, and paste this as its input:
+Its tab "User Metadata" has the details. Choose More Actions, Send an Update, the name %s, and paste as its data:
 
   %s
 

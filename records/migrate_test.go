@@ -1,0 +1,59 @@
+package records_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"kap/internal/testpg"
+	"kap/records"
+)
+
+// migrateAndExit is one of several processes that start at once.
+func migrateAndExit(url string) {
+	ctx := context.Background()
+	store, err := records.Open(ctx, url)
+	if err == nil {
+		err = store.Migrate(ctx)
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func TestEightProcessesMigrateAtOnce(t *testing.T) {
+	t.Parallel()
+	h := &house{t: t, url: testpg.New(t)}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "RECORDS_MIGRATE="+h.url)
+			if said, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, said)
+			}
+		})
+	}
+	wg.Wait()
+	files, err := os.ReadDir("migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version := ask[int](h, `select max(version) from schema_version`); version != len(files) {
+		t.Errorf("the schema is at %d of %d", version, len(files))
+	}
+	h.store = h.another()
+	for range 2 {
+		if err := h.store.Migrate(t.Context()); err != nil {
+			t.Errorf("once more: %v", err)
+		}
+	}
+	if rows, err := h.store.List(t.Context(), true); err != nil || len(rows) != 0 {
+		t.Errorf("found %v, %v", rows, err)
+	}
+}

@@ -1,0 +1,277 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"kap/pathway"
+	"kap/stack/clock"
+	"kap/stack/stories"
+	"kap/workflows"
+)
+
+// person is one client on their way, and how far their story is.
+type person struct {
+	t         *testing.T
+	h         *house
+	ctx       context.Context
+	therapist string
+	code, id  string
+	next      int // the line of the story that comes next
+	retries   int // what had to be asked again because something was away
+}
+
+type fields map[string]any
+
+// application is what the front desk knows of somebody whom nobody is like.
+func application(therapist, name string) fields {
+	return fields{
+		"given_name": name, "family_name": "Fictional", "birth_date": "1984-05-17", "email": strings.ToLower(name) + "@clients.example", "phone": "+1 555 0111",
+		"care_team": fields{"therapist": therapist, "prescriber": "p-singh", "coordinators": []string{"c-desk"}}, "by": "c-desk",
+		"diagnosis": "treatment-resistant-depression", "primary_measure": "phq-9", "standard_care_tried": true, "commits_to_the_arc": true,
+		"comfortable": true, "mail_permission": true, "zone": "America/New_York",
+	}
+}
+
+// enrol runs the practice's own command.
+func (h *house) enrol(ctx context.Context, t *testing.T, therapist string, changes fields) *person {
+	t.Helper()
+	a := application(therapist, "Client-"+therapist)
+	for name, value := range changes {
+		a[name] = value
+	}
+	out, problem, exit := h.starter(ctx, t, fields{"": []fields{a}}, "enrol", "--file", "-", "--json")
+	var enrolled []struct {
+		Pathway string `json:"pathway"`
+	}
+	if err := json.Unmarshal([]byte(out), &enrolled); err != nil || exit != 0 || len(enrolled) != 1 {
+		t.Fatalf("starter enrol ended with %d, said %q and %q", exit, out, problem)
+	}
+	return &person{t: t, h: h, ctx: ctx, therapist: therapist, code: enrolled[0].Pathway, id: workflows.WorkflowID(enrolled[0].Pathway)}
+}
+
+// starter runs bin/starter; input, if any, is the value under the empty name.
+func (h *house) starter(ctx context.Context, t *testing.T, input fields, args ...string) (out, problem string, exit int) {
+	t.Helper()
+	var stdin []byte
+	if input != nil {
+		stdin, _ = json.Marshal(input[""])
+	}
+	return h.run(ctx, t, program(t, "starter"), stdin, args...)
+}
+
+func (h *house) run(ctx context.Context, t *testing.T, path string, stdin []byte, args ...string) (out, problem string, exit int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	command := exec.CommandContext(ctx, path, args...)
+	command.Dir, command.Env, command.Stdin, command.Stdout, command.Stderr = h.dir, h.env, bytes.NewReader(stdin), &stdout, &stderr
+	err := command.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	return stdout.String(), stderr.String(), command.ProcessState.ExitCode()
+}
+
+// persist repeats what failed because something was away; what the pathway itself answers is an answer.
+func (p *person) persist(what string, ask func(ctx context.Context) error) error {
+	for {
+		ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+		err := ask(ctx)
+		cancel()
+		var refused *temporal.ApplicationError
+		var gone *serviceerror.NotFound
+		if err == nil || errors.As(err, &refused) || errors.As(err, &gone) || errors.Is(err, clock.ErrEnded) {
+			return err
+		}
+		p.retries++
+		p.t.Logf("%s: %s: asked again after: %v", p.code, what, err)
+		select {
+		case <-p.ctx.Done():
+			return fmt.Errorf("%s of %s: %w", what, p.code, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (p *person) status() pathway.Status {
+	p.t.Helper()
+	var s pathway.Status
+	err := p.persist("status", func(ctx context.Context) error {
+		value, err := p.h.client.QueryWorkflow(ctx, p.id, "", "status")
+		if err != nil {
+			return err
+		}
+		return value.Get(&s)
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return s
+}
+
+func (p *person) now() time.Time {
+	p.t.Helper()
+	now, err := clock.Now(p.ctx, p.h.client, p.id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return now
+}
+
+func (p *person) forward(to time.Time) {
+	p.t.Helper()
+	err := p.persist("clock", func(context.Context) error {
+		ctx, cancel := context.WithTimeout(p.ctx, 3*time.Minute)
+		defer cancel()
+		return clock.FastForward(ctx, p.h.client, p.id, to)
+	})
+	if err != nil && !errors.Is(err, clock.ErrEnded) {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *person) settle() {
+	p.t.Helper()
+	if err := p.persist("rest", func(context.Context) error { return clock.Settle(p.ctx, p.h.client, p.id) }); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// forwardUntil moves the clock from wake to wake until a status is as wanted.
+func (p *person) forwardUntil(what string, wanted func(pathway.Status) bool) pathway.Status {
+	p.t.Helper()
+	for range 600 {
+		s := p.status()
+		if wanted(s) {
+			return s
+		}
+		if s.NextWake.IsZero() {
+			p.t.Fatalf("%s waited for %s, but nothing more happens by itself: %s", p.code, what, shown(s))
+		}
+		p.forward(s.NextWake)
+	}
+	p.t.Fatalf("%s waited for %s for 600 wakes: %s", p.code, what, shown(p.status()))
+	return pathway.Status{}
+}
+
+// send sends one message as an update and waits for the answer. The id makes it one message, however often it is sent.
+func (p *person) send(id, name string, input any) (pathway.Reply, error) {
+	var reply pathway.Reply
+	err := p.persist(name, func(ctx context.Context) error {
+		handle, err := p.h.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+			WorkflowID: p.id, UpdateName: name, UpdateID: id, WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{input},
+		})
+		if err != nil {
+			return err
+		}
+		return handle.Get(ctx, &reply)
+	})
+	return reply, err
+}
+
+func (p *person) say(name string, input any) pathway.Reply {
+	p.t.Helper()
+	reply, err := p.send("", name, input)
+	if err != nil {
+		p.t.Fatalf("%s: %s: %v", p.code, name, err)
+	}
+	return reply
+}
+
+// tell goes on with the story for so many lines; before each it calls at, if there is one.
+func (p *person) tell(story []stories.Line, lines int, at func(line int)) {
+	p.t.Helper()
+	for range lines {
+		if at != nil {
+			at(p.next)
+		}
+		p.line(story[p.next])
+		p.next++
+	}
+}
+
+func (p *person) line(l stories.Line) {
+	p.t.Helper()
+	if wait, err := time.ParseDuration(l.After); err == nil {
+		p.forward(p.now().Add(wait))
+	}
+	p.forwardUntil(l.Message+" to be asked for", func(s pathway.Status) bool { return asks(s, l) })
+	if _, err := p.send(fmt.Sprintf("line-%d", p.next), l.Message, l.Input); err != nil {
+		p.t.Fatalf("%s: line %d, %s: %v", p.code, p.next+1, l.Message, err)
+	}
+}
+
+func asks(s pathway.Status, l stories.Line) bool {
+	var input struct{ Session, Task string }
+	_ = json.Unmarshal(l.Input, &input)
+	for _, t := range s.Tasks {
+		if t.Message == l.Message && (input.Session == "" || strings.HasSuffix(t.Key, "/"+input.Session)) && (input.Task == "" || t.Key == input.Task) {
+			return true
+		}
+	}
+	return false
+}
+
+// end lets an ended pathway send its last mails and its workflow complete.
+func (p *person) end() pathway.Status {
+	p.t.Helper()
+	p.settle()
+	s := p.status()
+	for range 20 {
+		if s.Outcome == "" || s.Unsent == 0 || s.NextWake.IsZero() {
+			break
+		}
+		p.forward(s.NextWake)
+		s = p.status()
+	}
+	p.settle()
+	return s
+}
+
+func shown(v any) string {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// story is a sample story, told by another therapist, every message with an id of its own.
+func story(t *testing.T, number int, therapist string) []stories.Line {
+	t.Helper()
+	all, err := stories.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var enrol struct {
+		Team pathway.CareTeam `json:"care_team"`
+	}
+	if err := json.Unmarshal(all[number].Enrol, &enrol); err != nil {
+		t.Fatal(err)
+	}
+	lines := all[number].Messages
+	for i := range lines {
+		var input fields
+		if err := json.Unmarshal(lines[i].Input, &input); err != nil {
+			t.Fatal(err)
+		}
+		if input["by"] == enrol.Team.Therapist {
+			input["by"] = therapist
+		}
+		input["id"] = fmt.Sprintf("line-%d", i)
+		lines[i].Input, _ = json.Marshal(input)
+	}
+	return lines
+}

@@ -1,0 +1,226 @@
+// Package e2e_test holds the whole to its word: the real stack, the programs of bin, PostgreSQL and Temporal's server as
+// processes that can be killed. Nothing in it is mocked, and it links no server, so that it runs under the race detector.
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"kap/stack/machine"
+	"kap/workflows"
+)
+
+// root is the project's folder, found from where this file lies.
+var root = func() string {
+	_, here, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(here), "..", "..")
+}()
+
+// program is one of the programs in bin.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(root, "bin", name)
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		t.Fatalf("bin/%s is missing: make test builds it, and this test runs it", name)
+	}
+	return path
+}
+
+// house is one machine with a worker, and a practice with many therapists.
+type house struct {
+	*machine.Machine
+	config machine.Config
+	client client.Client
+	env    []string
+	dir    string
+	hired  atomic.Int64
+}
+
+// therapists is how many the practice has. Each client gets one of their own, so that no calendar mixes clocks.
+const therapists = 60
+
+// writePractice writes a practice that is open all week and never closed, so that no test depends on the day it runs.
+func writePractice(dir string) (string, error) {
+	var b strings.Builder
+	b.WriteString(`mail: {name: Linden Street Practice, from: appointments@linden.example, reply_to: desk@linden.example, phone: "+1 555 0100", location: "12 Linden Street"}
+zone: America/New_York
+opening_hours:
+`)
+	for _, day := range []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
+		fmt.Fprintf(&b, "  %s: [\"08:00-18:00\"]\n", day)
+	}
+	b.WriteString("staff:\n  - {id: p-singh, role: prescriber}\n  - {id: c-desk, role: coordinator}\n")
+	for n := range therapists {
+		fmt.Fprintf(&b, "  - {id: t-%d, role: therapist}\n", n+1)
+	}
+	path := filepath.Join(dir, "practice.yaml")
+	return path, os.WriteFile(path, []byte(b.String()), 0o600)
+}
+
+// machines bounds how many run at once: each is three servers.
+var machines = make(chan struct{}, 2)
+
+// open starts a house in a new folder. Whoever calls it closes it.
+func open(ctx context.Context, worker, stack string) (*house, error) {
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		return nil, err
+	}
+	h := &house{dir: dir}
+	if err := os.Chmod(dir, 0o755); err != nil { // the user that PostgreSQL runs as passes through
+		return h, err
+	}
+	practice, err := writePractice(dir)
+	if err != nil {
+		return h, err
+	}
+	log, err := os.Create(filepath.Join(dir, "machine.log"))
+	if err != nil {
+		return h, err
+	}
+	h.config = machine.Config{
+		Data: filepath.Join(dir, "data"), StackPath: stack, WorkerPath: worker, WorkerEnv: []string{"KAP_PRACTICE=" + practice}, Log: log,
+	}
+	return h, h.start(ctx)
+}
+
+// start starts the machine, also once more on the same data.
+func (h *house) start(ctx context.Context) error {
+	var err error
+	if h.Machine, err = machine.Start(ctx, h.config); err != nil {
+		return err
+	}
+	h.env = append(append(os.Environ(), h.Env()...), h.config.WorkerEnv...)
+	h.client, err = client.DialContext(ctx, client.Options{HostPort: h.TemporalAddress(), Namespace: machine.Namespace, Logger: quiet()})
+	if err != nil {
+		return err
+	}
+	return h.awaitWorker(ctx)
+}
+
+func (h *house) awaitWorker(ctx context.Context) error {
+	return until(ctx, "a worker to ask for work", func() error {
+		queue, err := h.client.DescribeTaskQueue(ctx, workflows.TaskQueue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+		if err == nil && len(queue.GetPollers()) == 0 {
+			err = fmt.Errorf("nobody polls")
+		}
+		return err
+	})
+}
+
+func (h *house) close() error {
+	if h.client != nil {
+		h.client.Close()
+	}
+	if h.Machine != nil {
+		h.Stop()
+	}
+	return os.RemoveAll(h.dir)
+}
+
+// ownHouse is a house for a test that cuts, kills or stops.
+func ownHouse(t *testing.T) *house {
+	t.Helper()
+	machines <- struct{}{}
+	t.Cleanup(func() { <-machines })
+	h, err := open(t.Context(), program(t, "worker"), program(t, "stack"))
+	t.Cleanup(func() {
+		if h == nil {
+			return
+		}
+		if t.Failed() && h.Machine != nil {
+			t.Log(h.Logs())
+		}
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+var shared struct {
+	once  sync.Once
+	house *house
+	err   error
+}
+
+// sharedHouse is the one for tests that leave it running.
+func sharedHouse(t *testing.T) *house {
+	t.Helper()
+	worker, stack := program(t, "worker"), program(t, "stack")
+	shared.once.Do(func() {
+		machines <- struct{}{}
+		shared.house, shared.err = open(context.Background(), worker, stack)
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(shared.house.Logs())
+		}
+	})
+	return shared.house
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.house != nil {
+		if err := shared.house.close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// therapist is one who has no client yet.
+func (h *house) therapist() string { return fmt.Sprintf("t-%d", h.hired.Add(1)) }
+
+// until asks again and again until there is no error, or no time.
+func until(ctx context.Context, what string, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited for %s: %w", what, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func await(ctx context.Context, t *testing.T, what string, ask func() error) {
+	t.Helper()
+	if err := until(ctx, what, ask); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func quiet() log.Logger { return log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))) }
