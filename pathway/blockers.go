@@ -6,10 +6,20 @@ import (
 	"time"
 )
 
-// Blocker is one reason why a dosing session may not take place, in words that staff can read aloud.
+// Blocker is one reason why a dosing session may not take place, in words that staff can read aloud. The sentence is coded
+// and may stand in an error text; what a person wrote, or what is found about the client, is kept apart from it.
 type Blocker struct {
 	Code     string `json:"code"`
 	Sentence string `json:"sentence"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// String is the whole of it, for staff.
+func (b Blocker) String() string {
+	if b.Reason == "" {
+		return b.Sentence
+	}
+	return b.Sentence + ": " + b.Reason
 }
 
 func sentences(all []Blocker) string {
@@ -20,21 +30,26 @@ func sentences(all []Blocker) string {
 	return strings.Join(s, "; ")
 }
 
+func reasons(all []Blocker) string {
+	var s []string
+	for _, b := range all {
+		s = append(s, b.Reason)
+	}
+	return strings.Join(s, "; ")
+}
+
 // blockers lists what blocks a dosing session that starts at start, given what is known now (protocol, section 3). It is
 // asked when booking, whenever something changes, 48 hours before and on the day, and again of a session that was held.
 func (p *Pathway) blockers(start, now time.Time) []Blocker {
 	var found []Blocker
-	block := func(code, format string, args ...any) {
-		found = append(found, Blocker{Code: code, Sentence: fmt.Sprintf(format, args...)})
-	}
 	for _, check := range p.checks() {
 		if b := check.check(start, now); b.Code != "" {
-			block(b.Code, "%s", b.Sentence)
+			found = append(found, b)
 		}
 	}
 	for _, h := range p.Holds {
 		if h.inForce() && !h.Since.After(start) {
-			block("hold", "%s holds the pathway (%s) and waits for its %s", h.Name, h.Why, p.who(h.open()))
+			found = append(found, Blocker{Code: "hold", Sentence: fmt.Sprintf("%s holds the pathway and waits for its %s", h.Name, p.who(h.open())), Reason: string(h.Cause) + ", " + h.Why})
 		}
 	}
 	return append(found, p.ineligible()...)

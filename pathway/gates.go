@@ -89,7 +89,7 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 		}
 		for _, f := range bars {
 			if f == Psychosis || f == Mania || f == Cardiovascular {
-				return "", refuse(Blocked, "prescriber-clearance: decision: found cleared, but %s is on record; expected not-cleared or more-information", f)
+				return "", refuse(Blocked, "prescriber-clearance: decision: found cleared, but a finding that is on record or in this message forbids it; expected not-cleared or more-information")
 			}
 		}
 	case MoreInformation:
@@ -154,7 +154,7 @@ func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Re
 			}
 		}
 		if len(m.Findings) > 0 {
-			return "", refuse(Blocked, "psychological-evaluation: decision: found suitable together with the finding %s; expected defer or decline while it stands", m.Findings[0])
+			return "", refuse(Blocked, "psychological-evaluation: decision: found suitable together with findings; expected defer or decline while they stand")
 		}
 		if bars := p.ineligible(); len(bars) > 0 {
 			return "", refuse(Blocked, "psychological-evaluation: decision: found suitable, but %s; expected decline, with a referral", bars[0].Sentence)
@@ -233,7 +233,7 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 			}
 		}
 		if want := p.Diagnosis.Evidence(); m.EvidenceExplained != want {
-			return "", refuse(BadValue, "consent: evidence: found %q, expected %q, which is how far the evidence carries for this client's diagnosis", m.EvidenceExplained, want)
+			return "", refuse(BadValue, "consent: evidence: found %q, expected how far the evidence carries for this client's diagnosis: the details say it", m.EvidenceExplained)
 		}
 		if want := p.Protocol.Consent; m.DocumentVersion != want.Version || strings.ToLower(m.DocumentSHA256) != want.SHA256 {
 			return "", refuse(BadValue, "consent: document_version and document_sha256: found %q and %q, expected the form in force, %q and %q",
@@ -292,16 +292,17 @@ func (p *Pathway) clearanceGate(at time.Time) Blocker {
 	block := func(format string, args ...any) Blocker {
 		return Blocker{Code: clearanceGate, Sentence: fmt.Sprintf(format, args...)}
 	}
+	because := func(sentence, reason string) Blocker { return Blocker{clearanceGate, sentence, reason} }
 	if c == nil {
 		return block("the prescriber has not cleared the client")
 	}
 	switch c.Decision {
 	case NotCleared:
-		return block("the prescriber has not cleared the client: %s", c.Reason)
+		return because("the prescriber has not cleared the client", c.Reason)
 	case Revoked:
-		return block("the prescriber revoked the clearance: %s", c.Reason)
+		return because("the prescriber revoked the clearance", c.Reason)
 	case MoreInformation:
-		return block("the prescriber needs more information: %s", c.Needed)
+		return because("the prescriber needs more information", c.Needed)
 	}
 	if until := p.clearanceUntil(*c); !at.Before(until) {
 		return block("the clearance covers %d days and does not reach beyond %s; the prescriber must clear again", p.Protocol.Clearance.Days, p.day(until))
@@ -317,18 +318,16 @@ func (p *Pathway) clearanceUntil(c PrescriberClearance) time.Time {
 }
 
 func (p *Pathway) evaluationGate(at time.Time) Blocker {
-	block := func(format string, args ...any) Blocker {
-		return Blocker{Code: evaluationGate, Sentence: fmt.Sprintf(format, args...)}
-	}
+	block := func(sentence, reason string) Blocker { return Blocker{evaluationGate, sentence, reason} }
 	e := latest(p.Evaluations, at)
 	if e == nil {
-		return block("the psychological evaluation is not recorded")
+		return block("the psychological evaluation is not recorded", "")
 	}
 	switch e.Decision {
 	case Defer:
-		return block("the therapist has deferred KAP until %s: %s", e.ReviewOn, e.WhatMustChange)
+		return block(fmt.Sprintf("the therapist has deferred KAP until %s", e.ReviewOn), e.WhatMustChange)
 	case Decline:
-		return block("the therapist has declined KAP")
+		return block("the therapist has declined KAP", e.Reason)
 	}
 	return Blocker{}
 }
@@ -375,7 +374,7 @@ func (p *Pathway) ineligible() []Blocker {
 		{p.ComfortableWithTheStates, "the client is not comfortable with non-ordinary states within a clinical frame"},
 	} {
 		if !e.ok {
-			found = append(found, Blocker{Code: "eligibility", Sentence: e.sentence})
+			found = append(found, Blocker{Code: "eligibility", Sentence: "the enrolment records what speaks against KAP", Reason: e.sentence})
 		}
 	}
 	return found

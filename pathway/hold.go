@@ -10,7 +10,8 @@ import (
 // HoldInForce keeps every dosing session from taking place until each role that its cause asks for has released it.
 // Releasing one hold leaves the others (protocol, section 4).
 type HoldInForce struct {
-	Name     string    `json:"name"`
+	Name     string    `json:"name"` // hold-1: it may stand in an error text, its cause may not
+	Cause    Cause     `json:"cause"`
 	Since    time.Time `json:"since"`
 	Why      string    `json:"why"`
 	Needs    []Role    `json:"needs"`
@@ -23,22 +24,19 @@ func (h HoldInForce) open() []Role {
 	return slices.DeleteFunc(slices.Clone(h.Needs), func(r Role) bool { return slices.Contains(h.Released, r) })
 }
 
-func (p *Pathway) hold(at time.Time, cause string, needs []Role, why string) string {
-	n := 1
-	for _, h := range p.Holds {
-		if strings.HasPrefix(h.Name, cause+"-") {
-			n++
-		}
-	}
-	name := fmt.Sprintf("%s-%d", cause, n)
-	p.Holds = append(p.Holds, HoldInForce{Name: name, Since: at, Why: why, Needs: needs})
+func (p *Pathway) hold(at time.Time, cause Cause, needs []Role, why string) string {
+	name := fmt.Sprintf("hold-%d", len(p.Holds)+1)
+	p.Holds = append(p.Holds, HoldInForce{Name: name, Cause: cause, Since: at, Why: why, Needs: needs})
 	return name
 }
 
 // Cause is why a clinician holds a pathway.
 type Cause string
 
-// Options lists what may be written. Deviations are held by the rules themselves.
+// Deviation is the cause by which the rules themselves hold a pathway.
+const Deviation Cause = "deviation"
+
+// Options lists what may be written.
 func (Cause) Options() []string { return []string{"crisis", "concern"} }
 
 // PlaceHold stops all dosing at once.
@@ -54,11 +52,11 @@ func (m *PlaceHold) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		needs = []Role{Therapist}
 	}
 	for _, h := range p.Holds {
-		if h.inForce() && strings.HasPrefix(h.Name, string(m.Cause)+"-") && h.Why == m.Reason {
+		if h.inForce() && h.Cause == m.Cause && h.Why == m.Reason {
 			return fmt.Sprintf("%s holds the pathway for this reason", h.Name), errAlreadySo
 		}
 	}
-	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(m.At, string(m.Cause), needs, m.Reason)), nil
+	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(m.At, m.Cause, needs, m.Reason)), nil
 }
 
 // Release takes one role's part of a hold away.

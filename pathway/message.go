@@ -102,7 +102,7 @@ func Messages() []MessageType {
 		}, {
 			Name: "release", Roles: clinicians,
 			About:   "Releases one hold, for the part of the one who sends it; the other holds stay.",
-			Example: `{"by": "t-lane", "hold": "crisis-1", "reason": "risk assessed, safe to go on"}`,
+			Example: `{"by": "t-lane", "hold": "hold-1", "reason": "risk assessed, safe to go on"}`,
 			make:    func() message { return &Release{} },
 		}, {
 			Name: "referral", Roles: []Role{Therapist},

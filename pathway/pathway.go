@@ -223,7 +223,7 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	p := &Pathway{Enrolment: e, Woken: e.At}
 	p.note(e.At, "enrolled", "enrolled under protocol %s", e.Protocol.Version)
 	for _, b := range p.ineligible() {
-		p.note(e.At, "enrolled", "%s", b.Sentence)
+		p.note(e.At, "enrolled", "%s", b)
 	}
 	return p, nil
 }

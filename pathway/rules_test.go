@@ -113,7 +113,7 @@ func TestADosingSessionFoundBlockedEarlierStaysBooked(t *testing.T) {
 	if h.p.booked(Dosing) == nil || len(h.p.Status(h.now).Blocked) == 0 {
 		t.Fatal("the session is gone, or nothing blocks it")
 	}
-	h.must("release", "by", "p-singh", "hold", "concern-1", "reason", "answered")
+	h.must("release", "by", "p-singh", "hold", "hold-1", "reason", "answered")
 	h.until(dosing.End)
 	if h.p.booked(Dosing) == nil || h.p.appointment(dosing.Name).State != Booked {
 		t.Error("it was cancelled although the hold was released")
@@ -311,12 +311,12 @@ func TestADosingSessionAgainstTheRulesIsADeviationThatHolds(t *testing.T) {
 	if h.p.booked(Dosing) != nil || h.p.Status(h.now).Attention != UrgentAttention {
 		t.Fatal("the deviation does not hold the pathway")
 	}
-	h.must("release", "by", "t-lane", "hold", "deviation-1", "reason", "talked about")
-	h.refused(WrongPerson, "release", "by", "c-desk", "hold", "deviation-1", "reason", "fine")
+	h.must("release", "by", "t-lane", "hold", "hold-1", "reason", "talked about")
+	h.refused(WrongPerson, "release", "by", "c-desk", "hold", "hold-1", "reason", "fine")
 	if h.p.booked(Dosing) != nil {
 		t.Fatal("one clinician alone released a deviation")
 	}
-	h.must("release", "by", "p-singh", "hold", "deviation-1", "reason", "talked about")
+	h.must("release", "by", "p-singh", "hold", "hold-1", "reason", "talked about")
 	if h.p.booked(Dosing) == nil {
 		t.Error("nothing is booked after both released it")
 	}

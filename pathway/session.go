@@ -451,7 +451,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 			deviations = append(deviations, "it had been cancelled")
 		}
 		for _, b := range p.blockers(start, start) {
-			deviations = append(deviations, b.Sentence)
+			deviations = append(deviations, b.String())
 		}
 	}
 	if took && a.Kind == Integration {
@@ -467,7 +467,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	record := *m
 	a.State, a.Record, a.Start, a.End = SessionState(m.Outcome), &record, start, end
 	if len(deviations) > 0 {
-		p.hold(m.At, "deviation", clinicians, fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(deviations, "; ")))
+		p.hold(m.At, Deviation, clinicians, fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(deviations, "; ")))
 		return fmt.Sprintf("%s: %s, recorded as a deviation that holds the pathway: %s", a.Name, a.State, strings.Join(deviations, "; ")), nil
 	}
 	if a.Kind == Integration && took {

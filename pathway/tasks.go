@@ -58,9 +58,9 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 	all = append(all, p.endingTasks(now)...)
 	for _, h := range p.Holds {
 		for _, role := range h.open() {
-			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s", h.Name, h.Why)
+			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
 			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
-			t.Urgent = strings.HasPrefix(h.Name, "crisis") || strings.HasPrefix(h.Name, "deviation")
+			t.Urgent = h.Cause == "crisis" || h.Cause == Deviation
 			add(t)
 		}
 	}
@@ -111,8 +111,8 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 	var all []Task
 	soon := now.AddDate(0, 0, p.Protocol.Clearance.AskAgainDaysBefore)
 	if bars := p.ineligible(); len(bars) > 0 { // nobody else is asked for anything meanwhile
-		t := p.task(evaluationGate, p.Enrolment.At, 2*day, evaluationGate, Therapist, "Declining is proposed, because %s; record your decision", sentences(bars))
-		t.With = []Field{{"decision", Decline}, {"reason", bars[0].Sentence}}
+		t := p.task(evaluationGate, p.Enrolment.At, 2*day, evaluationGate, Therapist, "Declining is proposed, because %s; record your decision", reasons(bars))
+		t.With = []Field{{"decision", Decline}, {"reason", bars[0].Reason}}
 		return []Task{t}
 	}
 	if b := p.clearanceGate(soon); b.Code != "" {
@@ -120,7 +120,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		if p.clearanceGate(now).Code == "" || p.dosed() > 0 {
 			what, since = "Say again whether treatment is medically acceptable: ", p.renewalSince(now)
 		}
-		all = append(all, p.task(clearanceGate, since, 2*day, clearanceGate, Prescriber, "%s%s", what, b.Sentence))
+		all = append(all, p.task(clearanceGate, since, 2*day, clearanceGate, Prescriber, "%s%s", what, b))
 	}
 	if b := p.evaluationGate(now); b.Code != "" {
 		e := latest(p.Evaluations, now)
@@ -132,11 +132,11 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 				due = review.Sub(since)
 			}
 		}
-		all = append(all, p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b.Sentence))
+		all = append(all, p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b))
 	}
 	if b := p.consentGate(now); b.Code != "" {
 		since := p.since(len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })
-		t := p.task(consentGate, since, 3*day, consentGate, Therapist, "Witness the client's informed consent: %s", b.Sentence)
+		t := p.task(consentGate, since, 3*day, consentGate, Therapist, "Witness the client's informed consent: %s", b)
 		t.Who = []Role{Client, Therapist}
 		all = append(all, t)
 	}
@@ -144,7 +144,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		since := p.since(len(p.SafetyPlans) > 0, func() time.Time {
 			return p.planUntil(*latest(p.SafetyPlans, farFuture)).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
 		})
-		t := p.task(planGate, since, 2*day, planGate, Therapist, "Put the safety plan on file: %s", b.Sentence)
+		t := p.task(planGate, since, 2*day, planGate, Therapist, "Put the safety plan on file: %s", b)
 		if len(p.SafetyPlans) > 0 {
 			t.With = []Field{{"decision", Revised}}
 		}

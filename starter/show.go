@@ -309,7 +309,7 @@ func (d *desk) printSentences(heading string, sentences []string) {
 func blockers(s *pathway.Status) []string {
 	var all []string
 	for _, b := range s.Blocked {
-		all = append(all, b.Sentence)
+		all = append(all, b.String())
 	}
 	return all
 }
@@ -385,5 +385,5 @@ func holdSentence(h pathway.HoldInForce, zone *time.Location) string {
 			open = append(open, string(r))
 		}
 	}
-	return fmt.Sprintf("%s since %s: %s; to be released by the %s", h.Name, moment(h.Since, zone), strings.TrimSuffix(h.Why, "."), strings.Join(open, " and the "))
+	return fmt.Sprintf("%s since %s: %s, %s; to be released by the %s", h.Name, moment(h.Since, zone), h.Cause, strings.TrimSuffix(h.Why, "."), strings.Join(open, " and the "))
 }

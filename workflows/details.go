@@ -55,7 +55,7 @@ func details(s pathway.Status, recordsAway bool) string {
 		} else {
 			line("\n### What blocks the next dosing session\n")
 			for _, blocked := range s.Blocked {
-				line("- %s", blocked.Sentence)
+				line("- %s", oneLine(blocked.String()))
 			}
 		}
 	}
