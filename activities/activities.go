@@ -34,16 +34,41 @@ type CommitInput struct {
 	Step    pathway.Step    `json:"step"`
 }
 
+// CommitOutput is the records' answer to a step. Behind says that they hold another step at its number, or steps after it:
+// the run has to read them before it goes on.
+type CommitOutput struct {
+	Answer pathway.Answer `json:"answer"`
+	Behind bool           `json:"behind,omitempty"`
+}
+
 // Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
 // PostgreSQL adds, which may quote a row.
-func (a *Activities) Commit(ctx context.Context, in CommitInput) (records.Committed, error) {
+func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, error) {
 	var p pathway.Pathway
 	if err := json.Unmarshal(in.Pathway, &p); err != nil {
-		return records.Committed{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
+		return CommitOutput{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
 	}
 	out, err := a.Store.Commit(ctx, a.Practice.Calendar(), &p, in.Step)
 	if err != nil {
-		return out, fmt.Errorf("step %d of pathway %s is not written: %s", in.Step.Number, in.Step.Pathway, records.Plain(err))
+		return CommitOutput{}, fmt.Errorf("step %d of pathway %s is not written: %s", in.Step.Number, in.Step.Pathway, records.Plain(err))
+	}
+	return CommitOutput{out.Answer, out.Last > in.Step.Number || out.Step.Digest() != in.Step.Digest()}, nil
+}
+
+// storedAtOnce bounds what one reading of the records puts into a workflow's history.
+const storedAtOnce = 50
+
+// StoredInput asks for the steps of a pathway that follow a number.
+type StoredInput struct {
+	Pathway string `json:"pathway"`
+	After   int    `json:"after"`
+}
+
+// Stored reads the next steps that the records hold. Its errors quote no row.
+func (a *Activities) Stored(ctx context.Context, in StoredInput) ([]records.Committed, error) {
+	out, err := a.Store.Stored(ctx, in.Pathway, in.After, storedAtOnce)
+	if err != nil {
+		return nil, fmt.Errorf("the steps of pathway %s are not read: %s", in.Pathway, records.Plain(err))
 	}
 	return out, nil
 }
@@ -117,7 +142,7 @@ func (a *Activities) settle(ctx context.Context, c records.Claimed, status pathw
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease/2)
 	defer cancel()
 	for {
-		err := a.Store.SettleMail(ctx, c, status)
+		err := a.settleOnce(ctx, c, status)
 		if err == nil {
 			return nil
 		}
@@ -127,4 +152,11 @@ func (a *Activities) settle(ctx context.Context, c records.Claimed, status pathw
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// settleOnce gives one try a part of the time: a connection that says nothing at all must not use it up.
+func (a *Activities) settleOnce(ctx context.Context, c records.Claimed, status pathway.MailStatus) error {
+	ctx, cancel := context.WithTimeout(ctx, lease/24)
+	defer cancel()
+	return a.Store.SettleMail(ctx, c, status)
 }

@@ -1,9 +1,6 @@
 package mail_test
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,9 +10,6 @@ import (
 	"kap/mail"
 	"kap/practice"
 )
-
-// To look at the letters in a browser: go test ./mail -run TestPages -pages <folder>.
-var pages = flag.String("pages", "", "folder to which TestPages writes every letter")
 
 const crisis = "In the United States you can call or text 988 at any hour, and 911 in an emergency."
 
@@ -330,23 +324,6 @@ Linden Street Practice
 `
 	if l.Text != want {
 		t.Errorf("got\n%s\nwant\n%s", l.Text, want)
-	}
-}
-
-func TestPages(t *testing.T) {
-	if *pages == "" {
-		t.Skip("writes nothing without -pages")
-	}
-	for name, f := range everyLetter(t) {
-		l, err := mail.Write(samplePractice(t), f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ext, body := range map[string]string{".html": l.HTML, ".txt": l.Subject + "\n" + l.Preheader + "\n\n" + l.Text} {
-			if err := os.WriteFile(filepath.Join(*pages, name+ext), []byte(body), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 }
 

@@ -77,6 +77,8 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 	var acts []Act
 	for _, m := range p.Outbox {
 		switch {
+		case m.GivenUp:
+			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "it was not delivered"})
 		case p.stale(m):
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "the session was moved or cancelled"})
 		case !m.Until.IsZero() && !m.Until.After(now):

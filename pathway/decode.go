@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // longest bounds one message; the largest honest one is a few hundred bytes.
@@ -175,6 +177,9 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return wrong
 	}
 	text = strings.TrimSpace(text)
+	if !utf8.Valid(raw) || strings.ContainsFunc(text, unicode.IsControl) {
+		return fmt.Errorf("%s: found characters that cannot be printed, expected a text on one line", f.name)
+	}
 	if _, ok := v.Interface().(time.Time); ok {
 		t, err := ParseTime(f.name, text, zone)
 		if err != nil {

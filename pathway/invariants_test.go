@@ -232,7 +232,6 @@ func TestARunThatWasResetAdoptsWhatWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, s := range h.steps {
-			again.Woken = s.At
 			again.Settle(s, h.answers[i])
 		}
 		for _, m := range h.mails {

@@ -290,8 +290,8 @@ func canonical(raw []byte) []byte {
 
 // journalled is a message as the journal keeps it: as sent where it is JSON, and as a JSON text, cut short, where not.
 func journalled(raw []byte) json.RawMessage {
-	if len(raw) <= longest && json.Valid(raw) {
-		return bytes.Clone(raw)
+	if len(raw) <= longest && json.Valid(raw) { // which does not ask for UTF-8, as PostgreSQL does
+		return bytes.ToValidUTF8(raw, []byte("\ufffd"))
 	}
 	text, _ := json.Marshal(shorten(strings.ToValidUTF8(string(raw[:min(len(raw), longest)]), "?")))
 	return text

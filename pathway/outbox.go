@@ -47,6 +47,7 @@ type Mail struct {
 	Crisis   string    `json:"crisis,omitempty"`
 	From     time.Time `json:"from,omitzero"`  // not before: the hours of mail
 	Until    time.Time `json:"until,omitzero"` // after this it is too late; zero: never
+	GivenUp  bool      `json:"given_up,omitempty"`
 }
 
 // write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
@@ -67,7 +68,7 @@ func (p *Pathway) write(m Mail) {
 func (p *Pathway) Sendable(now time.Time) []Mail {
 	var all []Mail
 	for _, m := range p.Outbox {
-		if !m.From.After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) {
+		if !m.From.After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !m.GivenUp {
 			all = append(all, m)
 		}
 	}
@@ -99,20 +100,14 @@ func (p *Pathway) Delivered(key string) {
 	p.Outbox = slices.DeleteFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
 }
 
-// Undelivered takes a mail out of the outbox that will not be sent, or of which nobody knows, and asks for a call instead.
-func (p *Pathway) Undelivered(key string, status MailStatus, now time.Time) {
-	i := slices.IndexFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
-	if i < 0 {
-		return
+// Undelivered notes that a mail will not be sent, or that nobody knows whether it was: the next step takes it out of the
+// outbox and asks for a call instead.
+func (p *Pathway) Undelivered(key string) {
+	for i := range p.Outbox {
+		if p.Outbox[i].Key == key {
+			p.Outbox[i].GivenUp = true
+		}
 	}
-	m := p.Outbox[i]
-	p.Outbox = slices.Delete(p.Outbox, i, i+1)
-	why := "a mail was not accepted: " + key
-	if status == UnknownMail {
-		why = "a mail may not have reached the client: " + key
-	}
-	p.note(now, "mail-"+string(status), "%s", why)
-	p.call(now, key, m.Session, why, m.Until, false)
 }
 
 // stale says whether a mail speaks of a time that no longer holds.

@@ -115,6 +115,9 @@ type Settled struct {
 // hold steps that this run has not taken. It returns the journal lines for what was done, and what came of requests.
 func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 	p.adopt(s)
+	if s.At.After(p.Woken) {
+		p.Woken = s.At
+	}
 	p.Steps, p.Last = s.Number, s.Digest()
 	p.Gap = p.Gap || a.Gap
 	say := func(name, format string, args ...any) {
@@ -179,18 +182,45 @@ func (p *Pathway) adopt(s Step) {
 	}
 }
 
-// same says whether two entries tell of one thing. A message without a time of its own gets the time of its arrival, which
-// differs when a reset makes it arrive again.
+// Resume is a pathway as the records have it, with what people have said since. It is for a run that finds itself behind the
+// records: after a reset, Temporal sends old messages again, and they are judged then without what had followed from the
+// earlier ones. What is stored already, as stored says, is not taken a second time. It leaves both pathways as they are.
+func (p *Pathway) Resume(written *Pathway, stored []Entry) (*Pathway, error) {
+	text, err := json.Marshal(written)
+	if err != nil {
+		return nil, err
+	}
+	var q Pathway
+	if err := json.Unmarshal(text, &q); err != nil {
+		return nil, err
+	}
+	stored = slices.Clone(stored)
+	for _, e := range p.Pending {
+		if e.Message == nil {
+			continue // found by the rules themselves, which find it again
+		}
+		if i := slices.IndexFunc(stored, func(s Entry) bool { return s.Message != nil && s.Name == e.Name && sameMessage(s, e) }); i >= 0 {
+			stored = slices.Delete(stored, i, i+1)
+			continue
+		}
+		_, _ = q.Record(e.Name, e.Message, e.Recorded)
+	}
+	return &q, nil
+}
+
+// sameMessage says whether two messages of one name are one. One without a time of its own gets that of its arrival, which a
+// reset changes, and with it its identity.
+func sameMessage(a, b Entry) bool {
+	return a.ID != "" && a.ID == b.ID || string(canonical(a.Message)) == string(canonical(b.Message))
+}
+
+// same says whether two entries tell of one thing.
 func same(a, b Entry) bool {
 	if a.Kind != b.Kind || a.Name != b.Name {
 		return false
 	}
-	switch {
-	case a.Kind == Taken && a.ID == b.ID:
-		return true
-	case a.Kind == Taken || a.Kind == Rejected:
-		return a.Assumed && b.Assumed && string(canonical(a.Message)) == string(canonical(b.Message)) ||
-			a.At.Equal(b.At) && string(canonical(a.Message)) == string(canonical(b.Message))
+	if a.Message != nil && b.Message != nil {
+		return sameMessage(a, b) && (a.At.Equal(b.At) || a.Assumed && b.Assumed || a.ID != "" && a.ID == b.ID)
 	}
 	return a.Text == b.Text
 }
@@ -294,6 +324,9 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	case a.Mail == UnknownMail, a.Mail == ClaimedMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, false)
+	case a.Mail == RejectedMail:
+		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
+		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+act.Key, m.Until, false)
 	case act.Reason == tooLate:
 		say("too-late", "a mail came too late and was not sent: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind != ReminderMail)

@@ -19,6 +19,7 @@ import (
 type Committed struct {
 	Step   pathway.Step   `json:"step"`
 	Answer pathway.Answer `json:"answer"`
+	Last   int            `json:"last"` // the number of the last step that is written
 }
 
 // Commit writes a step once: journal, calendar, outbox and read model together. The same step again gets the old answer.
@@ -28,7 +29,7 @@ type Committed struct {
 //
 // p is the pathway as it was when the step was made; Commit changes it.
 func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathway.Pathway, step pathway.Step) (Committed, error) {
-	out := Committed{Step: step}
+	out := Committed{Step: step, Last: step.Number}
 	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
 		var client string
 		var last int
@@ -41,6 +42,7 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathwa
 			stored, err := storedStep(ctx, tx, step.Pathway, step.Number)
 			if err == nil {
 				out = stored
+				out.Last = last
 				return nil
 			}
 			if !errors.Is(err, ErrNotFound) {
@@ -64,6 +66,22 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathwa
 		return write(ctx, tx, p, client, step, out.Answer, append(slices.Clone(step.Entries), done...), doubled)
 	})
 	return out, err
+}
+
+// Stored reads the steps of a pathway that follow a number, at most n of them.
+func (s *Store) Stored(ctx context.Context, code string, after, n int) ([]Committed, error) {
+	rows, err := s.pool.Query(ctx, `select body, answer, number from step where pathway = $1 and number > $2 order by number limit $3`, code, after, n)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Committed, error) {
+		var body, answer []byte
+		var c Committed
+		if err := row.Scan(&body, &answer, &c.Last); err != nil {
+			return c, err
+		}
+		return c, errors.Join(json.Unmarshal(body, &c.Step), json.Unmarshal(answer, &c.Answer))
+	})
 }
 
 func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Committed, error) {

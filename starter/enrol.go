@@ -271,7 +271,24 @@ func (e *enrolment) all(ctx context.Context, candidates []candidate) error {
 	return e.allBut(questions, exit)
 }
 
+// one looks again where somebody alike was enrolled between the look and the writing, by somebody else at the same moment.
 func (e *enrolment) one(ctx context.Context, c candidate) error {
+	for range alikeAttempts - 1 {
+		if err := e.tryOne(ctx, c); !errors.Is(err, records.ErrAlike) {
+			return err
+		}
+	}
+	err := e.tryOne(ctx, c)
+	if errors.Is(err, records.ErrAlike) {
+		return fail(unanswered, "%ssomebody alike is being enrolled again and again at this moment; nothing was written, run it again", c.place)
+	}
+	return err
+}
+
+// alikeAttempts is more than it takes: what another has written is seen the second time.
+const alikeAttempts = 5
+
+func (e *enrolment) tryOne(ctx context.Context, c candidate) error {
 	known, err := bounded(ctx, func(ctx context.Context) ([]records.Known, error) { return e.store.Alike(ctx, c.person) })
 	if err != nil {
 		return fromRecords(err)
@@ -296,7 +313,7 @@ func (e *enrolment) one(ctx context.Context, c candidate) error {
 	case notTheirs:
 		return fail(unanswered, "%sthe pathway %s is not of anybody with this e-mail address, or this name and birth date; find the right one with: starter find NAME", c.place, v.code)
 	}
-	return e.begin(ctx, c, v.client)
+	return e.begin(ctx, c, v.client, known)
 }
 
 // already reports somebody with an open pathway: in a file, which may be run again, that is nothing to worry about.
@@ -322,10 +339,14 @@ func (e *enrolment) finish(ctx context.Context, code string) error {
 	return e.report(code, "finished", "Finished %s (workflow %s): it was written before, and stands as it was written then.", code, workflows.WorkflowID(code))
 }
 
-// begin writes an enrolment, then starts its workflow.
-func (e *enrolment) begin(ctx context.Context, c candidate, client string) error {
+// begin writes an enrolment, then starts its workflow. It returns [records.ErrAlike] where somebody alike, who is not among
+// the known, was enrolled meanwhile.
+func (e *enrolment) begin(ctx context.Context, c candidate, client string, known []records.Known) error {
 	c.person.ID = client
-	written, err := e.write(ctx, c.person, c.enrolment)
+	written, err := e.write(ctx, c.person, c.enrolment, known)
+	if errors.Is(err, records.ErrAlike) {
+		return err
+	}
 	if err != nil {
 		return fromRecords(err)
 	}
@@ -342,10 +363,12 @@ func (e *enrolment) begin(ctx context.Context, c candidate, client string) error
 const codeAttempts = 5
 
 // write draws another code where the one drawn is taken.
-func (e *enrolment) write(ctx context.Context, person records.Person, enrolment pathway.Enrolment) (pathway.Enrolment, error) {
+func (e *enrolment) write(ctx context.Context, person records.Person, enrolment pathway.Enrolment, known []records.Known) (pathway.Enrolment, error) {
 	var err error
 	for range codeAttempts {
-		_, err = bounded(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, e.store.Enrol(ctx, person, enrolment) })
+		_, err = bounded(ctx, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, e.store.Enrol(ctx, person, enrolment, known...)
+		})
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "23505" { // unique_violation
 			break

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -210,5 +211,28 @@ func TestAFileRunAgainGoesOn(t *testing.T) {
 	command(t, env, "", "enrol", "--file", clientsFile(t, one, twin)).wants(t, unreachable, "Already enrolled: K7Q2M9", "is written")
 	if rows := all(t, store); len(rows) != 2 {
 		t.Errorf("found %d enrolments, expected 2", len(rows))
+	}
+}
+
+// Two desks enrol the same client at the same moment: one is first, and the others finish what it began.
+func TestTwoDesksEnrolOnePersonOnce(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	var wg sync.WaitGroup
+	answers := make([]said, 6)
+	for i := range answers {
+		args := anna()
+		if i%2 == 1 {
+			args = anna("--another-person") // said of nobody: it does not make two of one
+		}
+		wg.Go(func() { answers[i] = command(t, env, "", args...) })
+	}
+	wg.Wait()
+	rows := all(t, store)
+	if len(rows) != 1 {
+		t.Fatalf("found %d enrolments of one person", len(rows))
+	}
+	for _, s := range answers {
+		s.wants(t, unreachable, "the enrolment "+rows[0].Code+" is written")
 	}
 }

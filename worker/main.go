@@ -83,6 +83,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	})
 	pathways.RegisterWorkflowWithOptions(workflows.Pathway, workflow.RegisterOptions{Name: workflows.Name})
 	pathways.RegisterActivityWithOptions(a.Commit, activity.RegisterOptions{Name: "Commit"})
+	pathways.RegisterActivityWithOptions(a.Stored, activity.RegisterOptions{Name: "Stored"})
 	mails := worker.New(temporal, activities.MailQueue, worker.Options{
 		WorkerStopTimeout:                  stopTimeout,
 		DisableWorkflowWorker:              true,

@@ -39,7 +39,11 @@ const withoutEnd = math.MaxInt32
 // when it continues as new. A request to cancel it, one click away in Temporal's UI, is written down and not followed: a
 // client is never dropped by a click.
 func Pathway(ctx workflow.Context, state pathway.Pathway) error {
-	r := &run{p: &state, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
+	written, err := state.Resume(&state, nil)
+	if err != nil {
+		return err
+	}
+	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
 	asked := ctx
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.listen(ctx); err != nil {
@@ -56,8 +60,9 @@ func Pathway(ctx workflow.Context, state pathway.Pathway) error {
 // run is one run of one pathway's workflow: the state, and what need not outlive the run.
 type run struct {
 	p           *pathway.Pathway
-	poked       bool // something was said since the loop last looked
-	refresh     bool // somebody asked for a fresh run
+	written     *pathway.Pathway // as the records have it: the fold of the written steps and nothing else
+	poked       bool             // something was said since the loop last looked
+	refresh     bool             // somebody asked for a fresh run
 	recordsAway bool
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
@@ -134,38 +139,76 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 	if err != nil {
 		return err
 	}
-	in := activities.CommitInput{Pathway: state, Step: step}
 	var a *activities.Activities
-	var out records.Committed
-	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: 10 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, MaximumAttempts: 2},
-		Summary:             summary(step),
-	})
-	err = workflow.ExecuteLocalActivity(local, a.Commit, in).Get(ctx, &out)
-	if err != nil {
-		r.recordsAway = true
-		if err := r.publish(ctx, pathway.Wake{}); err != nil {
+	var out activities.CommitOutput
+	if err := r.ask(ctx, summary(step), a.Commit, activities.CommitInput{Pathway: state, Step: step}, &out); err != nil {
+		return err
+	}
+	if out.Behind {
+		return r.catchUp(ctx)
+	}
+	_, settled := r.p.Settle(step, out.Answer)
+	r.written.Settle(step, out.Answer)
+	r.answer(settled)
+	return nil
+}
+
+// catchUp takes over what the records hold beyond this run: it was reset, or its worker was killed before it heard an answer.
+func (r *run) catchUp(ctx workflow.Context) error {
+	var a *activities.Activities
+	var stored []pathway.Entry
+	for {
+		var steps []records.Committed
+		in := activities.StoredInput{Pathway: r.p.Code, After: r.written.Steps}
+		if err := r.ask(ctx, "read the steps that are written", a.Stored, in, &steps); err != nil {
 			return err
 		}
-		durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout: 20 * time.Second,
-			RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 20 * time.Second, MaximumAttempts: withoutEnd},
-			Summary:             summary(step),
-		})
-		err = workflow.ExecuteActivity(durable, a.Commit, in).Get(ctx, &out)
+		for _, s := range steps {
+			_, settled := r.written.Settle(s.Step, s.Answer)
+			r.answer(settled)
+			stored = append(stored, s.Step.Entries...)
+		}
+		if len(steps) == 0 {
+			break
+		}
 	}
-	if err != nil {
-		return err // only where Temporal itself gives up: an activity is tried again without end
+	p, err := r.p.Resume(r.written, stored)
+	if err == nil {
+		r.p = p
 	}
-	r.recordsAway = false
-	_, settled := r.p.Settle(out.Step, out.Answer)
+	return err
+}
+
+// answer tells those who wait for the calendar.
+func (r *run) answer(settled []pathway.Settled) {
 	for _, s := range settled {
 		if _, somebody := r.waiting[s.Request]; somebody {
 			r.waiting[s.Request] = &s
 		}
 	}
-	return nil
+}
+
+// ask has the records do something: at once where they are there, and else without end until they are.
+func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) error {
+	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: 10 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, MaximumAttempts: 2},
+		Summary:             summary,
+	})
+	if workflow.ExecuteLocalActivity(local, activity, in).Get(ctx, out) == nil {
+		return nil
+	}
+	r.recordsAway = true
+	defer func() { r.recordsAway = false }()
+	if err := r.publish(ctx, pathway.Wake{}); err != nil {
+		return err
+	}
+	durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 20 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 20 * time.Second, MaximumAttempts: withoutEnd},
+		Summary:             summary,
+	})
+	return workflow.ExecuteActivity(durable, activity, in).Get(ctx, out)
 }
 
 // deliver starts the delivery of every mail that may go out now. Its failures become telephone calls; they never stop the loop.
@@ -195,8 +238,9 @@ func (r *run) deliver(ctx workflow.Context) {
 			case err != nil: // too late, or cancelled: it stays in the outbox until it is withdrawn
 			case status == pathway.SentMail || status == pathway.WithdrawnMail:
 				r.p.Delivered(m.Key)
+				r.written.Delivered(m.Key)
 			default:
-				r.p.Undelivered(m.Key, status, now(ctx))
+				r.p.Undelivered(m.Key)
 			}
 		})
 	}

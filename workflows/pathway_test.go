@@ -135,6 +135,7 @@ func (a *arc) once(from time.Time, acts *activities.Activities, staff func(s pat
 	a.env.SetStartTime(from)
 	a.env.RegisterWorkflowWithOptions(Pathway, workflow.RegisterOptions{Name: Name})
 	a.env.RegisterActivityWithOptions(acts.Commit, activity.RegisterOptions{Name: "Commit"})
+	a.env.RegisterActivityWithOptions(acts.Stored, activity.RegisterOptions{Name: "Stored"})
 	a.env.RegisterActivityWithOptions(acts.Deliver, activity.RegisterOptions{Name: "Deliver"})
 	var look func()
 	look = func() {

@@ -32,7 +32,7 @@ create table pathway (
     next_session timestamptz,
     next_wake    timestamptz,
     as_of        timestamptz,
-    status       jsonb
+    status       json
 );
 
 -- body and answer are json, not jsonb: a digest is taken of the text as it was written.
@@ -58,7 +58,7 @@ create table journal (
     recorded   timestamptz not null,
     code       text not null default '',
     text       text not null,
-    message    jsonb
+    message    json    -- as it was said: jsonb refuses some of what JSON allows, and would stop the pathway for good
 );
 create index journal_pathway on journal (pathway, id);
 
@@ -109,5 +109,6 @@ create table mail (
     attempts    int not null default 0,
     created_at  timestamptz not null default now(),
     settled_at  timestamptz,
+    taken_back  boolean not null default false, -- withdrawn while it was being sent: where that fails, it is not tried again
     unique (pathway, key)
 );
