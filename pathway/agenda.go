@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// entriesAtMost bounds one step, and so what a transaction and Temporal's history have to carry at once.
+const entriesAtMost = 50
+
+// missedNotice is how soon a missed integration may be made up for: as soon as the client can be told.
+const missedNotice = 4 * time.Hour
+
 const (
 	byClient = "the client asked for it"
 	tooLate  = "too late"
@@ -24,6 +30,9 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 	now = now.UTC()
 	if now.After(p.Woken) {
 		p.Woken = now
+	}
+	if len(p.Pending) > entriesAtMost { // after a long absence of the records: first what was said, in parts
+		return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: slices.Clone(p.Pending[:entriesAtMost])}, Wake{At: now}
 	}
 	acts := p.acts(now)
 	if len(acts) == 0 && len(p.Pending) == 0 {
@@ -60,12 +69,21 @@ func (p *Pathway) acts(now time.Time) []Act {
 // before it took.
 func (p *Pathway) calendarAct(now time.Time) (Act, bool) {
 	for _, r := range p.Requests {
-		switch r.Do {
-		case BookDeed:
-			return p.bookingAct(r.Kind, r, now), true
-		case MoveDeed:
-			return p.moveAct(r), true
+		var act Act
+		switch {
+		case r.Do == CancelDeed:
+			continue
+		case r.Do == MoveDeed:
+			act = p.moveAct(r)
+		case r.Kind == Integration && p.unfollowed() == nil:
+			act = Act{Do: BookDeed, Kind: r.Kind, Request: r.ID, Refuse: "every dosing session has its integration"}
+		default:
+			act = p.bookingAct(r.Kind, r, now)
 		}
+		if act.Refuse == "" {
+			act.Refuse = p.overtakenRequest(act, r, now)
+		}
+		return act, true
 	}
 	if kind := p.wanted(now); kind != "" {
 		return p.bookingAct(kind, Request{}, now), true
@@ -73,10 +91,30 @@ func (p *Pathway) calendarAct(now time.Time) (Act, bool) {
 	return Act{}, false
 }
 
+// overtakenRequest says why a wish that was taken earlier can no longer be granted: what people said since counts.
+func (p *Pathway) overtakenRequest(act Act, r Request, now time.Time) string {
+	start := act.Window.Earliest
+	a := p.appointment(r.Session)
+	switch {
+	case r.Do == MoveDeed && (a == nil || a.State != Booked):
+		return "it is not booked any more"
+	case !act.Window.Latest.After(now):
+		return "that time has passed"
+	case p.ending() != "" && r.Kind != Integration:
+		return "the pathway is ending"
+	case r.Kind == Dosing && len(p.blockers(start, now)) > 0:
+		return sentences(p.blockers(start, now))
+	case r.Kind == Preparation && r.Do == BookDeed && len(p.gates(now)) > 0:
+		return sentences(p.gates(now))
+	}
+	return ""
+}
+
 func (p *Pathway) withdrawals(now time.Time) []Act {
 	var acts []Act
 	for _, m := range p.Outbox {
 		switch {
+		case m.Again.After(now):
 		case m.GivenUp:
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "it was not delivered"})
 		case p.stale(m):
@@ -113,7 +151,7 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 		cancel(*a, state, reason, r.ID)
 	}
 	for _, a := range p.Appointments {
-		if a.State != Booked || !now.Before(a.Start) {
+		if a.State != Booked || !now.Before(a.Start) && (a.Kind != Integration || p.followedBy(a) != nil) {
 			continue
 		}
 		switch {
@@ -121,40 +159,24 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 			if blocked := p.blockers(a.Start, now); len(blocked) > 0 {
 				cancel(a, Cancelled, "it is blocked: "+sentences(blocked), "")
 			}
-		case a.Kind == Integration && !p.follows(a):
+		case a.Kind == Integration && p.followedBy(a) == nil:
 			cancel(a, Cancelled, "the session before it does not take place", "")
 		case a.Kind == Preparation && p.prepared():
 			cancel(a, Cancelled, "preparation is complete without it", "")
 		}
-		if p.ending() != "" && p.spokenWith() && !(a.Kind == Integration && p.follows(a)) {
+		if p.ending() != "" && p.spokenWith() && !(a.Kind == Integration && p.followedBy(a) != nil && p.followedBy(a).dosed()) {
 			cancel(a, Cancelled, "the pathway is ending", "")
-		}
-	}
-	for _, act := range slices.Clone(acts) { // an integration goes with its dosing session
-		if a := p.appointment(act.Session); a.Kind == Dosing {
-			for _, i := range p.Appointments {
-				if i.Kind == Integration && i.Number == a.Number && i.State == Booked {
-					cancel(i, Cancelled, "the session before it does not take place", "")
-				}
-			}
 		}
 	}
 	return acts
 }
 
-// follows says whether a booked integration has a dosing session before it, given or still to come.
-func (p *Pathway) follows(integration Appointment) bool {
-	return slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
-		return a.Kind == Dosing && a.Number == integration.Number && (a.dosed() || a.State == Booked)
-	})
-}
-
 // wanted says which session the practice itself books now, if any.
 func (p *Pathway) wanted(now time.Time) Kind {
-	if p.ending() != "" && p.ending() != Completed {
-		return ""
-	}
 	for _, kind := range []Kind{Integration, Preparation, Dosing} {
+		if p.ending() != "" && (kind != Integration || p.unfollowed() == nil || !p.unfollowed().dosed()) {
+			continue // an ending leaves nothing to book but the integration that is owed
+		}
 		if !p.wants(kind, now) || p.tooOften(kind) {
 			continue
 		}
@@ -172,11 +194,19 @@ func (p *Pathway) wanted(now time.Time) Kind {
 func (p *Pathway) wants(kind Kind, now time.Time) bool {
 	switch kind {
 	case Integration:
-		return p.dosed() > 0 && !p.integrated() && p.booked(Integration) == nil
+		return p.unfollowed() != nil && !p.integrationDeclined()
 	case Preparation:
 		return p.preparationWanted() && p.dosed() == 0 && len(p.gates(now)) == 0 && len(p.ineligible()) == 0
 	}
 	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.blockers(p.dosingFrom(now), now)) == 0
+}
+
+// integrationDeclined says whether the client, as the pathway ends, has declined the integration after the last dosing session.
+func (p *Pathway) integrationDeclined() bool {
+	last := p.lastDosed()
+	return p.ending() != "" && last != nil && slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
+		return a.Kind == Integration && a.ByClient && !a.Start.Before(last.End)
+	})
 }
 
 // preparationWanted says whether a preparation session is neither held nor booked.
@@ -276,14 +306,18 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 	case Dosing:
 		number, from = p.dosed()+1, p.dosingFrom(now)
 	case Integration:
-		number = p.lastDosed().Number
-		if t := p.lastDosed().End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast)); t.After(now) {
-			from = t
-		} else {
-			from = now // a missed integration is made up for as soon as can be
+		dosing := p.unfollowed()
+		number, from = dosing.Number, dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast))
+		if soon := now.Add(missedNotice); soon.After(from) {
+			from = soon
 		}
 	}
 	until := from.AddDate(0, 0, p.Protocol.Booking.WindowDays)
+	if kind == Integration {
+		if t := p.unfollowed().End.Add(hours(p.Protocol.Integration.HoursAfterAtMost)); t.After(from) {
+			until = t
+		}
+	}
 	act := Act{Do: BookDeed, Session: p.nameFor(kind, number), Kind: kind, Number: number, Request: r.ID}
 	if kind == Dosing {
 		until = p.dosingUntil(until)
@@ -310,7 +344,7 @@ func (p *Pathway) moveAct(r Request) Act {
 		act.Key = fmt.Sprintf("move/%s/r%d", a.Name, a.Revision+1)
 		act.Number = a.Number
 		for _, i := range p.Appointments {
-			if a.Kind == Dosing && i.Kind == Integration && i.Number == a.Number && i.State == Booked {
+			if a.Kind == Dosing && i.Kind == Integration && i.Number == a.Number && i.State == Booked && !i.Start.Before(a.End) {
 				follow := p.follow()
 				act.Follow, act.Paired, act.Keep = &follow, i.Name, i.Start
 			}
@@ -349,13 +383,16 @@ func (p *Pathway) mayEnd(now time.Time) bool {
 			return false
 		}
 	}
+	if p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() {
+		return false
+	}
 	return len(p.endingTasks(now)) == 0
 }
 
 // Finished says whether nothing at all is left to do, so that the workflow may complete.
 func (p *Pathway) Finished(now time.Time) bool {
 	step, _ := p.Due(now)
-	return p.Outcome != "" && step == nil && len(p.Outbox) == 0
+	return p.Outcome != "" && step == nil && len(p.Outbox) == 0 && len(p.Tasks(now)) == 0
 }
 
 // nextWake is the next moment at which something changes by itself.
@@ -369,6 +406,7 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 	for _, m := range p.Outbox {
 		at(m.From, "mail hours begin")
 		at(m.Until, "a mail is too late")
+		at(m.Again, "a mail was on its way")
 	}
 	if p.Outcome != "" {
 		return next

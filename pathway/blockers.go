@@ -48,8 +48,8 @@ func (p *Pathway) blockers(start, now time.Time) []Blocker {
 		}
 	}
 	for _, h := range p.Holds {
-		if h.inForce() && !h.Since.After(start) {
-			found = append(found, Blocker{Code: "hold", Sentence: fmt.Sprintf("%s holds the pathway and waits for its %s", h.Name, p.who(h.open())), Reason: string(h.Cause) + ", " + h.Why})
+		if h.held(start) {
+			found = append(found, Blocker{Code: "hold", Sentence: fmt.Sprintf("%s holds the pathway", h.Name), Reason: string(h.Cause) + ", " + h.Why})
 		}
 	}
 	return append(found, p.ineligible()...)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -39,10 +41,10 @@ func decode(name string, raw []byte, into any, zone *time.Location) *Refusal {
 			for _, known := range fields {
 				names = append(names, known.name)
 			}
-			return refuse(UnknownField, "%s: found the field %q, expected only %s", name, f.name, strings.Join(names, ", "))
+			return refuse(UnknownField, "%s: found the field %s, expected only %s", name, quoted(f.name), strings.Join(names, ", "))
 		}
 		if fields[i].found {
-			return refuse(BadJSON, "%s: found the field %q twice, expected it once", name, f.name)
+			return refuse(BadJSON, "%s: found the field %s twice, expected it once", name, quoted(f.name))
 		}
 		fields[i].found = true
 		if err := fields[i].set(f.raw, zone); err != nil {
@@ -70,20 +72,20 @@ func object(raw []byte) ([]member, error) {
 		return nil, errors.New("found nothing")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("found text that is not JSON (%v)", err)
+		return nil, errors.New("found text that is not JSON")
 	}
 	if first != json.Delim('{') {
-		return nil, fmt.Errorf("found %v", first)
+		return nil, errors.New("found JSON of another kind")
 	}
 	var members []member
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("found text that is not JSON (%v)", err)
+			return nil, errors.New("found text that is not JSON")
 		}
 		m := member{name: fmt.Sprint(key)}
 		if err := d.Decode(&m.raw); err != nil {
-			return nil, fmt.Errorf("found text that is not JSON after %q (%v)", m.name, err)
+			return nil, fmt.Errorf("found text that is not JSON after %s", quoted(m.name))
 		}
 		members = append(members, m)
 	}
@@ -146,7 +148,7 @@ func (f field) expected() string {
 
 func (f field) set(raw json.RawMessage, zone *time.Location) error {
 	v := f.value
-	wrong := fmt.Errorf("%s: found %s, expected %s", f.name, shorten(string(raw)), f.expected())
+	wrong := fmt.Errorf("%s: found %s, expected %s", f.name, quoted(string(raw)), f.expected())
 	if v.Kind() == reflect.Slice {
 		var items []json.RawMessage
 		if json.Unmarshal(raw, &items) != nil || items == nil || len(items) > 20 {
@@ -200,7 +202,7 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return wrong
 	}
 	if strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") { // as the details leave it open
-		return fmt.Errorf("%s: found the placeholder %s, expected your own words", f.name, shorten(text))
+		return fmt.Errorf("%s: found the placeholder that stood there, expected your own words", f.name)
 	}
 	if len(text) > textAtMost {
 		return fmt.Errorf("%s: found %d characters, expected at most %d", f.name, len(text), textAtMost)
@@ -214,4 +216,18 @@ func shorten(s string) string {
 		return string(r[:60]) + "…"
 	}
 	return s
+}
+
+var code = regexp.MustCompile(`^"?[A-Za-z0-9][A-Za-z0-9._:+/ -]{0,39}"?$`)
+
+// quoted repeats what was found where it looks like a code, a number or a time. What may be somebody's own words is only
+// counted: refusals end up in error texts, which Temporal never encrypts.
+func quoted(found string) string {
+	if !code.MatchString(found) || strings.Count(found, " ") > 1 || strings.Contains(found, " ") && !strings.ContainsAny(found, "0123456789") {
+		return fmt.Sprintf("something of %d characters", utf8.RuneCountInString(strings.Trim(found, `"`)))
+	}
+	if strings.HasPrefix(found, `"`) || found == "null" || found == "true" || found == "false" {
+		return found
+	}
+	return strconv.Quote(found)
 }

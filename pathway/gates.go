@@ -83,14 +83,18 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 				return "", refuse(MissingField, "prescriber-clearance: %s: expected true for \"cleared\"; without it record not-cleared or more-information", reviewed.field)
 			}
 		}
-		bars := slices.Clone(m.Findings)
-		if e := latest(p.Evaluations, m.At); e != nil {
+		if len(m.Findings) > 0 {
+			return "", refuse(Blocked, "prescriber-clearance: decision: found cleared together with findings; expected not-cleared or more-information while they stand")
+		}
+		var bars []Finding
+		if e := latest(p.Evaluations, farFuture); e != nil {
 			bars = append(bars, e.Findings...)
 		}
-		for _, f := range bars {
-			if f == Psychosis || f == Mania || f == Cardiovascular {
-				return "", refuse(Blocked, "prescriber-clearance: decision: found cleared, but a finding that is on record or in this message forbids it; expected not-cleared or more-information")
-			}
+		if c := latest(p.Clearances, farFuture); c != nil {
+			bars = append(bars, c.Findings...)
+		}
+		if slices.ContainsFunc(bars, func(f Finding) bool { return f == Psychosis || f == Mania || f == Cardiovascular }) {
+			return "", refuse(Blocked, "prescriber-clearance: decision: found cleared, but a finding that was recorded last forbids it; expected not-cleared or more-information, or first a record without that finding")
 		}
 	case MoreInformation:
 		if m.Needed == "" {
@@ -106,7 +110,8 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
 	}
 	p.Clearances = insert(p.Clearances, *m)
-	return fmt.Sprintf("prescriber's clearance: %s (a medical decision, not a prescription)", m.Decision), nil
+	p.holdInCrisis(m.At, m.Findings)
+	return fmt.Sprintf("prescriber's clearance: %s (a medical decision, not a prescription)", m.Decision) + overtaken(p.Clearances, m.At), nil
 }
 
 // EvaluationDecision is one of the therapist's three.
@@ -177,14 +182,15 @@ func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Re
 			return "declined already; the ending has begun", errAlreadySo
 		}
 	}
-	if last := latest(p.Evaluations, m.At); last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn {
+	if last := latest(p.Evaluations, m.At); last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn && last.WhatMustChange == m.WhatMustChange {
 		return fmt.Sprintf("the psychological evaluation says %s already", m.Decision), errAlreadySo
 	}
 	p.Evaluations = insert(p.Evaluations, *m)
+	p.holdInCrisis(m.At, m.Findings)
 	if m.Decision == Defer {
-		return fmt.Sprintf("psychological evaluation: deferred, to be looked at again on %s", m.ReviewOn), nil
+		return fmt.Sprintf("psychological evaluation: deferred, to be looked at again on %s", m.ReviewOn) + overtaken(p.Evaluations, m.At), nil
 	}
-	return fmt.Sprintf("psychological evaluation: %s", m.Decision), nil
+	return fmt.Sprintf("psychological evaluation: %s", m.Decision) + overtaken(p.Evaluations, m.At), nil
 }
 
 // Evidence says how far the evidence carries for a diagnosis.
@@ -246,7 +252,7 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		return "no consent is in force", errAlreadySo
 	}
 	p.Consents = insert(p.Consents, *m)
-	return fmt.Sprintf("informed consent: %s", m.Decision), nil
+	return fmt.Sprintf("informed consent: %s", m.Decision) + overtaken(p.Consents, m.At), nil
 }
 
 // PlanDecision is one of two.
@@ -271,7 +277,7 @@ func (m *SafetyPlan) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		return "a safety plan was recorded today already", errAlreadySo
 	}
 	p.SafetyPlans = insert(p.SafetyPlans, *m)
-	return fmt.Sprintf("safety plan: %s", m.Decision), nil
+	return fmt.Sprintf("safety plan: %s", m.Decision) + overtaken(p.SafetyPlans, m.At), nil
 }
 
 // gate names a gate's message, and so the task that asks for it.
@@ -429,6 +435,21 @@ func insert[T happening](all []T, one T) []T {
 		i--
 	}
 	return slices.Insert(all, i, one)
+}
+
+// overtaken warns of a decision that was recorded late and has been followed by another.
+func overtaken[T happening](all []T, at time.Time) string {
+	if all[len(all)-1].happened().After(at) {
+		return "; a later decision is on record and stays in force"
+	}
+	return ""
+}
+
+// holdInCrisis holds the pathway at once when a finding says that the client is in danger (protocol, section 1).
+func (p *Pathway) holdInCrisis(at time.Time, findings []Finding) {
+	if slices.Contains(findings, ActiveCrisis) || slices.Contains(findings, SelfHarmRisk) {
+		p.hold(at, Crisis, []Role{Therapist}, "found at an evaluation")
+	}
 }
 
 func sameDay(a, b time.Time, zone *time.Location) bool {

@@ -16,9 +16,15 @@ type HoldInForce struct {
 	Why      string    `json:"why"`
 	Needs    []Role    `json:"needs"`
 	Released []Role    `json:"released,omitempty"`
+	Until    time.Time `json:"until,omitzero"` // when the last of them released it
 }
 
 func (h HoldInForce) inForce() bool { return len(h.open()) > 0 }
+
+// held says whether a hold kept sessions from taking place at a moment.
+func (h HoldInForce) held(at time.Time) bool {
+	return !h.Since.After(at) && (h.inForce() || h.Until.After(at))
+}
 
 func (h HoldInForce) open() []Role {
 	return slices.DeleteFunc(slices.Clone(h.Needs), func(r Role) bool { return slices.Contains(h.Released, r) })
@@ -33,8 +39,11 @@ func (p *Pathway) hold(at time.Time, cause Cause, needs []Role, why string) stri
 // Cause is why a clinician holds a pathway.
 type Cause string
 
-// Deviation is the cause by which the rules themselves hold a pathway.
-const Deviation Cause = "deviation"
+// The causes that the rules themselves know.
+const (
+	Crisis    Cause = "crisis"    // released by the therapist
+	Deviation Cause = "deviation" // released by both clinicians
+)
 
 // Options lists what may be written.
 func (Cause) Options() []string { return []string{"crisis", "concern"} }
@@ -48,7 +57,7 @@ type PlaceHold struct {
 
 func (m *PlaceHold) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	needs := []Role{p.CareTeam.Role(m.By)}
-	if m.Cause == "crisis" {
+	if m.Cause == Crisis {
 		needs = []Role{Therapist}
 	}
 	for _, h := range p.Holds {
@@ -84,7 +93,9 @@ func (m *Release) record(p *Pathway, _ time.Time) (string, *Refusal) {
 			return "", refuse(WrongPerson, "release: by: found %s, who is this pathway's %s; %s is released by its %s", m.By, role, h.Name, p.who(h.open()))
 		}
 		h.Released = append(h.Released, role)
-		if h.inForce() {
+		if !h.inForce() {
+			h.Until = m.At
+		} else {
 			return fmt.Sprintf("%s is released by the %s and waits for the %s", h.Name, role, p.who(h.open())), nil
 		}
 		return fmt.Sprintf("%s is released", h.Name), nil

@@ -16,18 +16,23 @@ type witness struct {
 	decided map[string][]decided // by message
 	held    []Appointment        // sessions as they took place, in the order of their records
 	clean   map[string]bool      // dosing sessions that the rules recorded without a deviation
+	said    map[string]int       // when their records were made
+	seq     int
 }
 
 type decided struct {
+	seq      int // in which order things were said
 	at       time.Time
 	decision string
 	next     string
 }
 
-func (w *witness) last(name string, at time.Time) *decided {
+// last is the latest decision that had been taken at a moment, of those said before seq: what is learned late is judged
+// elsewhere.
+func (w *witness) last(name string, at time.Time, seq int) *decided {
 	var found *decided
 	for i, d := range w.decided[name] {
-		if !d.at.After(at) && (found == nil || !d.at.Before(found.at)) {
+		if d.seq < seq && !d.at.After(at) && (found == nil || !d.at.Before(found.at)) {
 			found = &w.decided[name][i]
 		}
 	}
@@ -36,8 +41,9 @@ func (w *witness) last(name string, at time.Time) *decided {
 
 // history is one random pathway: mostly people doing what is asked of them, now and then something else.
 func history(t *rapid.T) (*house, *witness) {
-	h := newHouse(t)
-	w := &witness{decided: map[string][]decided{}, clean: map[string]bool{}}
+	noMail := rapid.IntRange(0, 9).Draw(t, "mail") == 0
+	h := newHouse(t, func(e *Enrolment) { e.MailPermission = !noMail })
+	w := &witness{decided: map[string][]decided{}, clean: map[string]bool{}, said: map[string]int{}}
 	steps := rapid.IntRange(20, 90).Draw(t, "steps")
 	for range steps {
 		if h.p.Outcome != "" {
@@ -85,6 +91,7 @@ func (w *witness) meddle(t *rapid.T, h *house) {
 		session = h.p.Appointments[rapid.IntRange(0, n-1).Draw(t, "session")].Name
 	}
 	start := h.now.Add(time.Duration(rapid.IntRange(-48, 900).Draw(t, "start")) * time.Hour).Truncate(time.Hour).Format(time.RFC3339)
+	around := h.now.Add(-time.Duration(rapid.IntRange(0, 60).Draw(t, "ago")) * time.Hour).Format(time.RFC3339)
 	who := rapid.SampledFrom([]string{"t-lane", "p-singh", "c-desk", "x-nobody"}).Draw(t, "who")
 	message := rapid.SampledFrom([][2]string{
 		{"prescriber-clearance", `{"by":"p-singh","decision":"revoked","reason":"changed"}`},
@@ -101,6 +108,16 @@ func (w *witness) meddle(t *rapid.T, h *house) {
 		{"cancel-session", fmt.Sprintf(`{"by":"c-desk","session":%q,"wish_of":"client"}`, session)},
 		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"no-show"}`, session)},
 		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"attended-not-dosed","reason":"unwell"}`, session)},
+		{"session-held", fmt.Sprintf(`{"by":%q,"session":%q,"outcome":"held","start":%q,"next":"another","client_agrees":true}`, who, session, around)},
+		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"held","end":%q,"in_person":true,"therapist_present_throughout":true,"client_still_willing":true}`, session, around)},
+		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"cut-short","start":%q,"in_person":true,"therapist_present_throughout":true,"client_still_willing":true}`, session, around)},
+		{"session-held", fmt.Sprintf(`{"by":%q,"session":%q,"outcome":"held","preparation_complete":true}`, who, session)},
+		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"held","next":"close","client_agrees":false}`, session)},
+		{"prescriber-clearance", fmt.Sprintf(`{"by":"p-singh","decision":"revoked","reason":"learned late","at":%q}`, around)},
+		{"consent", fmt.Sprintf(`{"by":"t-lane","decision":"withdrawn","at":%q}`, around)},
+		{"psychological-evaluation", `{"by":"t-lane","decision":"suitable","trauma_history_reviewed":true,"substance_use_history_reviewed":true,"attachment_history_reviewed":true}`},
+		{"psychological-evaluation", `{"by":"t-lane","decision":"defer","what_must_change":"sleep","review_on":"2027-01-04","findings":["active-crisis"],"trauma_history_reviewed":true,"substance_use_history_reviewed":true,"attachment_history_reviewed":true}`},
+		{"cancel-session", fmt.Sprintf(`{"by":"c-desk","session":%q,"wish_of":"practice"}`, session)},
 		{"hold", `{"by":"p-singh","cause":"concern","reason":"a question"}`},
 		{"session-held", `{"by":"t-lane","sesion":"x"}`},
 	}).Draw(t, "message")
@@ -109,15 +126,21 @@ func (w *witness) meddle(t *rapid.T, h *house) {
 
 func (w *witness) send(h *house, name, input string) {
 	holds := len(h.p.Holds)
-	_, err := h.p.Record(name, []byte(input), h.now)
+	w.seq++
+	reply, err := h.p.Record(name, []byte(input), h.now)
 	if err == nil {
 		var m map[string]any
 		_ = json.Unmarshal([]byte(input), &m)
 		text := func(field string) string { s, _ := m[field].(string); return s }
-		w.decided[name] = append(w.decided[name], decided{h.now, text("decision"), text("next")})
-		if a := h.p.appointment(text("session")); name == "session-held" && a != nil && a.State == Held {
+		at := h.now
+		if text("at") != "" {
+			at, _ = time.Parse(time.RFC3339, text("at"))
+		}
+		w.decided[name] = append(w.decided[name], decided{w.seq, at, text("decision"), text("next")})
+		if a := h.p.appointment(text("session")); name == "session-held" && reply.Result == Recorded && a != nil && (a.State == Held || a.State == CutShort) {
 			w.held = append(w.held, *a)
 			w.clean[a.Name] = len(h.p.Holds) == holds
+			w.said[a.Name] = w.seq
 		}
 	}
 	h.work()
@@ -134,6 +157,7 @@ func keepsTheRules(t *rapid.T, h *house, w *witness) {
 			dosing = append(dosing, a)
 		}
 	}
+	slices.SortFunc(dosing, func(a, b Appointment) int { return a.Start.Compare(b.Start) })
 	if len(dosing) > 6 {
 		fail("%d dosing sessions", len(dosing))
 	}
@@ -142,13 +166,19 @@ func keepsTheRules(t *rapid.T, h *house, w *witness) {
 			continue // against the rules, recorded as such, and the pathway is held
 		}
 		for gate, want := range map[string][]string{"prescriber-clearance": {"cleared"}, "psychological-evaluation": {"suitable"}, "consent": {"given"}, "safety-plan": {"on-file", "revised"}} {
-			if last := w.last(gate, d.Start); last == nil || !slices.Contains(want, last.decision) {
+			if last := w.last(gate, d.Start, w.said[d.Name]); last == nil || !slices.Contains(want, last.decision) {
 				fail("%s took place without %s in force", d.Name, gate)
 			}
 		}
-		cleared := w.last("prescriber-clearance", d.Start)
+		cleared := w.last("prescriber-clearance", d.Start, w.said[d.Name])
 		since := 0
+		var before []Appointment // as known when this one was recorded
 		for _, other := range dosing[:i] {
+			if w.said[other.Name] < w.said[d.Name] {
+				before = append(before, other)
+			}
+		}
+		for _, other := range before {
 			if !other.Start.Before(cleared.at) {
 				since++
 			}
@@ -160,20 +190,24 @@ func keepsTheRules(t *rapid.T, h *house, w *witness) {
 		if !prepared {
 			fail("%s took place without preparation", d.Name)
 		}
-		if i == 0 {
+		if len(before) == 0 {
 			continue
 		}
-		if d.Start.Sub(dosing[i-1].Start) < 7*day-time.Hour {
-			fail("%s is too soon after %s", d.Name, dosing[i-1].Name)
+		last := before[len(before)-1]
+		if d.Start.Sub(last.Start) < 7*day-time.Hour {
+			fail("%s is too soon after %s", d.Name, last.Name)
 		}
 		if !slices.ContainsFunc(w.held, func(a Appointment) bool {
-			return a.Kind == Integration && a.Start.After(dosing[i-1].Start) && !a.End.After(d.Start) && a.Record.Next == AnotherNext
+			return a.Kind == Integration && a.Start.After(last.Start) && !a.End.After(d.Start) && a.Record.Next == AnotherNext
 		}) {
-			fail("%s took place without integration after %s", d.Name, dosing[i-1].Name)
+			fail("%s took place without integration after %s", d.Name, last.Name)
 		}
 	}
 	booked := 0
 	for i, a := range h.p.Appointments {
+		if a.State == Booked && a.Kind == Integration && h.p.followedBy(a) == nil {
+			fail("%s follows no dosing session", a.Name)
+		}
 		if a.State == Booked && a.Kind == Dosing {
 			booked++
 		}
@@ -181,6 +215,11 @@ func keepsTheRules(t *rapid.T, h *house, w *witness) {
 			if a.State == Booked && b.State == Booked && a.Start.Before(b.End) && b.Start.Before(a.End) {
 				fail("%s and %s overlap", a.Name, b.Name)
 			}
+		}
+	}
+	if h.p.Outcome == "" && len(h.p.Tasks(h.now)) == 0 {
+		if _, next := h.p.Due(h.now); next.At.IsZero() {
+			fail("nobody is asked for anything, and nothing will happen by itself")
 		}
 	}
 	if booked > 1 {
@@ -197,7 +236,7 @@ func keepsTheRules(t *rapid.T, h *house, w *witness) {
 		if len(h.p.Referrals) == 0 {
 			fail("ended without a referral")
 		}
-		if w.last("task-done", h.now) == nil {
+		if w.last("task-done", h.now, w.seq+1) == nil {
 			fail("ended before the client was spoken with")
 		}
 	}
@@ -218,6 +257,9 @@ func TestTheSafetyRulesHoldInEveryHistory(t *testing.T) {
 		reached[h.p.dosed()]++
 		ended[h.p.Outcome]++
 	})
+	if done := reached[0] + reached[1] + reached[2] + reached[3] + reached[4] + reached[5] + reached[6]; done > 50 && (reached[3]+reached[4]+reached[5]+reached[6])*10 < done {
+		t.Errorf("too few histories go far: by dosing sessions %v", reached)
+	}
 	t.Logf("histories by dosing sessions: %v; by ending: %v", reached, ended)
 }
 
@@ -226,8 +268,7 @@ func TestARunThatWasResetAdoptsWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		h, _ := history(t)
-		at := testEnrolment(time.Date(2026, 1, 5, 9, 0, 0, 0, newYork()))
-		again, err := Enrol(at)
+		again, err := Enrol(h.p.Enrolment)
 		if err != nil {
 			t.Fatal(err)
 		}

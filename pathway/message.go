@@ -157,6 +157,9 @@ func (*Refresh) record(*Pathway, time.Time) (string, *Refusal) {
 	return "asked to look again", nil
 }
 
+// refusedAtMost bounds what the journal keeps of a refused message.
+const refusedAtMost = 2 << 10
+
 var errAlreadySo = &Refusal{Code: "already-so"}
 
 // Record takes one message at the moment now. It answers with what is recorded and what happens next, or with a
@@ -170,11 +173,16 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 		return Reply{Result: AlreadySo, What: what, Next: p.Next(now)}, nil
 	case refusal != nil:
 		entry.Kind, entry.Text, entry.Code = Rejected, refusal.Sentence, refusal.Code
+		if len(entry.Message) > refusedAtMost {
+			entry.Message, _ = json.Marshal(shorten(string(entry.Message)))
+		}
 		p.Pending = append(p.Pending, entry)
+		entry.Message = nil
 		p.Refused = lastOf(append(p.Refused, entry), 5)
 		return Reply{}, refusal
 	}
 	entry.Text = what
+	p.Unheard = false
 	p.Pending = append(p.Pending, entry)
 	p.Seen = lastOf(append(p.Seen, entry.ID), seenAtMost)
 	p.noteJointDecision(now)
@@ -184,6 +192,9 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	}
 	return Reply{Result: result, What: what, Next: p.Next(now)}, nil
 }
+
+// NobodyHeard notes that a message was refused whose sender could not be told.
+func (p *Pathway) NobodyHeard() { p.Unheard = true }
 
 // NotCancelled notes that Temporal was asked to cancel the pathway's workflow, which changes nothing about the client.
 func (p *Pathway) NotCancelled(now time.Time) {
@@ -209,8 +220,8 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	}
 	role := p.CareTeam.Role(e.By)
 	if role == "" {
-		return "", refuse(WrongPerson, "%s: by: found %q, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",
-			name, e.By, p.CareTeam.Therapist, p.CareTeam.Prescriber, strings.Join(p.CareTeam.Coordinators, ", "))
+		return "", refuse(WrongPerson, "%s: by: found %s, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",
+			name, quoted(e.By), p.CareTeam.Therapist, p.CareTeam.Prescriber, strings.Join(p.CareTeam.Coordinators, ", "))
 	}
 	if !slices.Contains(kind.Roles, role) {
 		return "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
@@ -233,7 +244,7 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	if slices.Contains(p.Seen, entry.ID) {
 		return "this very message was taken before; nothing has changed", errAlreadySo
 	}
-	if p.Outcome != "" {
+	if p.Outcome != "" && name != "task-done" { // calls are made after an ending, too
 		return "", refuse(HasEnded, "%s: this pathway ended as %s on %s and takes no more messages; for a client who comes back, enrol anew", name, p.Outcome, p.clockTime(p.Ended))
 	}
 	return m.record(p, now)

@@ -48,13 +48,14 @@ type Mail struct {
 	From     time.Time `json:"from,omitzero"`  // not before: the hours of mail
 	Until    time.Time `json:"until,omitzero"` // after this it is too late; zero: never
 	GivenUp  bool      `json:"given_up,omitempty"`
+	Again    time.Time `json:"again,omitzero"` // it was being sent when it became too late: look again then
 }
 
 // write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
 func (p *Pathway) write(m Mail) {
 	at := p.Woken
 	if !p.MailPermission {
-		p.call(at, m.Key, m.Session, "no mail is allowed; say by telephone: "+m.Key, m.Until, false)
+		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, false)
 		return
 	}
 	soon := m.Kind == CancelledMail && m.Start.Sub(at) <= hours(p.Protocol.Dosing.CheckHoursBefore)
@@ -64,11 +65,27 @@ func (p *Pathway) write(m Mail) {
 	p.Outbox = append(p.Outbox, m)
 }
 
+// spoken is what a mail says, for a telephone call instead.
+func (p *Pathway) spoken(m Mail) string {
+	when := p.clockTime(m.Start)
+	switch m.Kind {
+	case BookedMail:
+		return fmt.Sprintf("%s is booked for %s", m.Session, when)
+	case MovedMail:
+		return fmt.Sprintf("%s is moved from %s to %s", m.Session, p.clockTime(m.Was), when)
+	case CancelledMail:
+		return fmt.Sprintf("%s on %s will not take place", m.Session, when)
+	case ReminderMail:
+		return fmt.Sprintf("remind them of %s on %s", m.Session, when)
+	}
+	return "a letter is ready at the practice"
+}
+
 // Sendable lists the mails that may go out at a moment.
 func (p *Pathway) Sendable(now time.Time) []Mail {
 	var all []Mail
 	for _, m := range p.Outbox {
-		if !m.From.After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !m.GivenUp {
+		if !m.From.After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !m.GivenUp && m.Again.IsZero() {
 			all = append(all, m)
 		}
 	}
@@ -89,9 +106,13 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 	if !until.IsZero() && !until.After(at) && !urgent {
 		return
 	}
-	key = "call/" + key
-	if !slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == key }) {
-		p.Calls = append(p.Calls, Call{Key: key, Session: session, Why: why, Since: at, Until: until, Urgent: urgent})
+	call := Call{Key: "call/" + key, Session: session, Why: why, Since: at, Until: until, Urgent: urgent}
+	i := slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == call.Key })
+	switch {
+	case i < 0:
+		p.Calls = append(p.Calls, call)
+	case urgent: // the same thing is more pressing than it was
+		p.Calls[i] = call
 	}
 }
 

@@ -146,6 +146,7 @@ type Pathway struct {
 	Pending []Entry   `json:"pending,omitempty"` // journal entries that no written step holds yet
 	Refused []Entry   `json:"refused,omitempty"` // the latest few, for the details
 	Seen    []string  `json:"seen,omitempty"`    // identities of the messages taken
+	Unheard bool      `json:"unheard,omitempty"` // a signal was refused, and nobody has been heard since
 	Gap     bool      `json:"gap,omitempty"`     // the records had lost steps: somebody must look
 	Woken   time.Time `json:"woken,omitzero"`    // the latest moment that this pathway has been told of
 }
@@ -267,7 +268,7 @@ func (p *Pathway) ending() Outcome {
 		}
 		return DeclinedAndReferred
 	}
-	if r := p.lastIntegration(); r != nil && r.Next == CloseNext && p.integrated() {
+	if r := p.lastIntegration(); r != nil && r.Next == CloseNext && isTrue(r.ClientAgrees) {
 		return Completed
 	}
 	return ""

@@ -1,6 +1,7 @@
 package pathway
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,13 +124,45 @@ func (p *Pathway) integrated() bool {
 	return last != nil && p.integrationOf(*last) != nil
 }
 
+// integrationOf is the integration that was held after a dosing session and before the next one, or nil. It is found by its
+// time: a name says only what was meant when it was booked.
 func (p *Pathway) integrationOf(dosing Appointment) *Appointment {
+	next := farFuture
+	for _, a := range p.Appointments {
+		if a.dosed() && a.Start.After(dosing.Start) && a.Start.Before(next) {
+			next = a.Start
+		}
+	}
 	for i := range p.Appointments {
-		if a := &p.Appointments[i]; a.Kind == Integration && a.State == Held && a.Number == dosing.Number {
+		if a := &p.Appointments[i]; a.Kind == Integration && a.State == Held && !a.Start.Before(dosing.End) && a.Start.Before(next) {
 			return a
 		}
 	}
 	return nil
+}
+
+// unfollowed is the dosing session, given or booked, for which no integration is held or booked, or nil.
+func (p *Pathway) unfollowed() *Appointment {
+	booked := p.booked(Dosing)
+	if last := p.lastDosed(); last != nil && !p.integrated() {
+		before := farFuture
+		if booked != nil {
+			before = booked.Start
+		}
+		if !p.integrationBooked(last.End, before) {
+			return last
+		}
+	}
+	if booked != nil && !p.integrationBooked(booked.End, farFuture) {
+		return booked
+	}
+	return nil
+}
+
+func (p *Pathway) integrationBooked(from, before time.Time) bool {
+	return slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
+		return a.Kind == Integration && a.State == Booked && !a.Start.Before(from) && a.Start.Before(before)
+	})
 }
 
 // lastIntegration is the record of the integration after the last dosing session, or nil.
@@ -185,18 +218,18 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Kind == m.Kind && r.Do == BookDeed }) {
 		return "", refuse(NotNow, "book-session: a %s session is being booked at this moment; look again in a minute", m.Kind)
 	}
-	if e := p.ending(); e != "" {
+	if e := p.ending(); e != "" && (m.Kind != Integration || p.unfollowed() == nil) {
 		return "", refuse(NotNow, "book-session: this pathway is ending as %s; nothing more is booked", e)
 	}
-	if booked := p.booked(m.Kind); booked != nil && (m.Kind != Preparation || !p.preparationWanted()) {
+	if booked := p.booked(m.Kind); booked != nil && (m.Kind != Preparation || !p.preparationWanted()) && (m.Kind != Integration || p.unfollowed() == nil) {
 		return "", refuse(NotNow, "book-session: %s is booked for %s; use move-session to change it", booked.Name, p.clockTime(booked.Start))
 	}
 	start := m.Start
 	if start.IsZero() {
 		start = now.Add(time.Duration(p.Protocol.Booking.NoticeHours) * time.Hour)
 	}
-	if !start.After(now) {
-		return "", refuse(BadValue, "book-session: start: found %s, which is past; expected a time to come", p.clockTime(start))
+	if r := p.toCome("book-session", start, now); r != nil {
+		return "", r
 	}
 	switch m.Kind {
 	case Preparation:
@@ -214,14 +247,14 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 			return "", refuse(Blocked, "book-session: no dosing session can be booked for %s: %s", p.clockTime(start), sentences(blocked))
 		}
 	case Integration:
-		if p.lastDosed() == nil {
-			return "", refuse(NotNow, "book-session: integration follows a dosing session, and none has been held")
+		if p.lastDosed() == nil && p.booked(Dosing) == nil {
+			return "", refuse(NotNow, "book-session: integration follows a dosing session, and none has been held or booked")
 		}
-		if p.integrated() {
-			return "", refuse(NotNow, "book-session: the integration after %s has been held", p.lastDosed().Name)
+		if p.unfollowed() == nil {
+			return "", refuse(NotNow, "book-session: every dosing session has its integration")
 		}
 		if !m.Start.IsZero() {
-			if r := p.integrationTooEarly("book-session", m.Start); r != nil {
+			if r := p.integrationFits("book-session", *p.unfollowed(), m.Start, now); r != nil {
 				return "", r
 			}
 		}
@@ -234,6 +267,19 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return fmt.Sprintf("asked for the earliest %s session", m.Kind), nil
 	}
 	return fmt.Sprintf("asked for a %s session on %s", m.Kind, p.clockTime(m.Start)), nil
+}
+
+// aheadAtMost is how far ahead a session can be booked: further is a slip of the pen.
+const aheadAtMost = 180 * day
+
+func (p *Pathway) toCome(message string, start, now time.Time) *Refusal {
+	if !start.After(now) {
+		return refuse(BadValue, "%s: start: found %s, which is past; expected a time to come", message, p.clockTime(start))
+	}
+	if start.Sub(now) > aheadAtMost {
+		return refuse(BadValue, "%s: start: found %s, which is more than %d days ahead", message, p.clockTime(start), aheadAtMost/day)
+	}
+	return nil
 }
 
 func (p *Pathway) overlaps(name, except string, start, end time.Time) *Refusal {
@@ -263,8 +309,8 @@ func (m *MoveSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if !now.Before(a.Start) {
 		return "", refuse(NotNow, "move-session: %s began on %s; record how it went with session-held", a.Name, p.clockTime(a.Start))
 	}
-	if !m.Start.After(now) {
-		return "", refuse(BadValue, "move-session: start: found %s, which is past; expected a time to come", p.clockTime(m.Start))
+	if r := p.toCome("move-session", m.Start, now); r != nil {
+		return "", r
 	}
 	if m.Start.Equal(a.Start) {
 		return fmt.Sprintf("%s is booked for %s", a.Name, p.clockTime(a.Start)), errAlreadySo
@@ -280,25 +326,43 @@ func (m *MoveSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", r
 	}
 	if a.Kind == Integration {
-		if r := p.integrationTooEarly("move-session", m.Start); r != nil {
-			return "", r
+		if dosing := p.followedBy(*a); dosing != nil {
+			if r := p.integrationFits("move-session", *dosing, m.Start, now); r != nil {
+				return "", r
+			}
 		}
 	}
 	p.Requests = append(p.Requests, Request{ID: m.ID, Do: MoveDeed, Kind: a.Kind, Session: a.Name, Start: m.Start})
 	return fmt.Sprintf("asked to move %s to %s", a.Name, p.clockTime(m.Start)), nil
 }
 
-// integrationTooEarly keeps an integration from standing before the dosing session that it follows.
-func (p *Pathway) integrationTooEarly(message string, start time.Time) *Refusal {
-	after := p.booked(Dosing)
-	if after == nil {
-		after = p.lastDosed()
+// integrationFits keeps an integration within its hours after the dosing session that it follows. One that was missed may come
+// later, since late is better than never.
+func (p *Pathway) integrationFits(message string, dosing Appointment, start, now time.Time) *Refusal {
+	from, until := dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast)), dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtMost))
+	if dosing.dosed() && now.After(until.Add(-day)) {
+		until = until.Add(14 * day)
 	}
-	if after != nil && start.Before(after.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast))) {
-		return refuse(Blocked, "%s: start: %s is less than %d hours after the end of %s; integration follows %d to %d hours after it", message, p.clockTime(start),
-			p.Protocol.Integration.HoursAfterAtLeast, after.Name, p.Protocol.Integration.HoursAfterAtLeast, p.Protocol.Integration.HoursAfterAtMost)
+	if start.Before(from) || start.After(until) {
+		return refuse(Blocked, "%s: start: found %s; the integration after %s belongs between %s and %s, %d to %d hours after its end", message, p.clockTime(start), dosing.Name,
+			p.clockTime(from), p.clockTime(until), p.Protocol.Integration.HoursAfterAtLeast, p.Protocol.Integration.HoursAfterAtMost)
 	}
 	return nil
+}
+
+// followedBy is the dosing session, given or booked, that a booked integration follows, or nil.
+func (p *Pathway) followedBy(integration Appointment) *Appointment {
+	var found *Appointment
+	for i := range p.Appointments {
+		a := &p.Appointments[i]
+		if a.Kind == Dosing && (a.dosed() || a.State == Booked) && !integration.Start.Before(a.End) && (found == nil || a.Start.After(found.Start)) {
+			found = a
+		}
+	}
+	if found != nil && found.dosed() && p.integrationOf(*found) != nil {
+		return nil
+	}
+	return found
 }
 
 func hours(n int) time.Duration { return time.Duration(n) * time.Hour }
@@ -331,7 +395,6 @@ func (m *CancelSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if !now.Before(a.Start) {
 		return "", refuse(NotNow, "cancel-session: %s began on %s; record how it went with session-held", a.Name, p.clockTime(a.Start))
 	}
-	p.Requests = slices.DeleteFunc(p.Requests, func(r Request) bool { return r.Session == a.Name })
 	p.Requests = append(p.Requests, Request{ID: m.ID, Do: CancelDeed, Session: a.Name, ByClient: m.WishOf == "client"})
 	return fmt.Sprintf("%s on %s is cancelled at the %s's wish", a.Name, p.clockTime(a.Start), m.WishOf), nil
 }
@@ -402,31 +465,22 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	took := m.Outcome == Held || m.Outcome == CutShort
 	reopens := a.Kind == Integration && a.State == Held && a.Record != nil && !isTrue(a.Record.ClientAgrees)
 	switch {
-	case role != Therapist && a.Kind == Dosing, role != Therapist && took && a.Kind == Integration:
-		return "", refuse(WrongPerson, "session-held: by: found %s, who is this pathway's %s; the record of %s is its therapist's (%s)", m.By, role, a.Name, p.CareTeam.Therapist)
+	case role != Therapist && (a.Kind == Dosing || took && a.Kind == Integration || m.PreparationComplete || reopens):
+		return "", refuse(WrongPerson, "session-held: by: found %s, who is this pathway's %s; this record of %s is its therapist's (%s)", m.By, role, a.Name, p.CareTeam.Therapist)
 	case a.Kind != Dosing && (m.Outcome == AttendedNotDosed || m.Outcome == CutShort):
 		return "", refuse(BadValue, "session-held: outcome: found %s for %s, expected held, no-show or cancelled-late; nothing is dosed there", m.Outcome, a.Name)
-	case a.State != Booked && a.State != Cancelled && string(a.State) == string(m.Outcome) && !reopens:
+	case a.Record != nil && m.says(*a.Record):
 		return fmt.Sprintf("%s is recorded as %s", a.Name, a.State), errAlreadySo
-	case a.State != Booked && a.State != Cancelled && !reopens:
-		return "", refuse(NotNow, "session-held: %s is recorded as %s; found %s; a record is not written over", a.Name, a.State, m.Outcome)
+	case a.Record != nil && (!reopens || m.Outcome != Held):
+		return "", refuse(NotNow, "session-held: %s is recorded as %s already, and a record is not written over", a.Name, a.State)
+	case !took && (a.State == Cancelled || a.State == CancelledLate):
+		return fmt.Sprintf("%s did not take place: it is %s", a.Name, a.State), errAlreadySo
 	}
-	start, end := a.Start, a.End
-	if !m.Start.IsZero() {
-		start = m.Start
+	start, end, r := m.times(p, *a, now)
+	if r != nil {
+		return "", r
 	}
-	if !m.End.IsZero() {
-		end = m.End
-	}
-	switch {
-	case start.After(now):
-		return "", refuse(NotNow, "session-held: %s is on %s and has not begun; to take it out of the calendar use cancel-session", a.Name, p.clockTime(start))
-	case !end.After(start):
-		return "", refuse(BadValue, "session-held: end: found %s, expected a time after the start, %s", p.clockTime(end), p.clockTime(start))
-	case m.End.After(now):
-		return "", refuse(BadValue, "session-held: end: found %s, which is in the future", p.clockTime(end))
-	}
-	if !took && m.Reason == "" && m.Outcome == AttendedNotDosed {
+	if m.Reason == "" && m.Outcome == AttendedNotDosed {
 		return "", refuse(MissingField, "session-held: the field \"reason\" is missing; attended-not-dosed needs one")
 	}
 	var deviations []string
@@ -447,7 +501,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 				deviations = append(deviations, f.fault)
 			}
 		}
-		if a.State == Cancelled {
+		if a.State == Cancelled || a.State == CancelledLate {
 			deviations = append(deviations, "it had been cancelled")
 		}
 		for _, b := range p.blockers(start, start) {
@@ -455,7 +509,12 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 		}
 	}
 	if took && a.Kind == Integration {
+		unrecorded := p.booked(Dosing)
 		switch {
+		case unrecorded != nil && unrecorded.Start.Before(start):
+			return "", refuse(NotNow, "session-held: %s came before %s and is not recorded; record that one first", unrecorded.Name, a.Name)
+		case p.lastDosedBefore(start) == nil || p.lastDosedBefore(start).End.After(start):
+			return "", refuse(NotNow, "session-held: no dosing session is recorded before %s; record that one first", a.Name)
 		case m.Next == "":
 			return "", refuse(MissingField, "session-held: the field \"next\" is missing, expected another or close for an integration")
 		case m.ClientAgrees == nil:
@@ -464,6 +523,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 			return "", refuse(Blocked, "session-held: next: found another, but %d dosing sessions were given, which is the most; expected close", p.dosed())
 		}
 	}
+	p.Requests = slices.DeleteFunc(p.Requests, func(r Request) bool { return r.Session == a.Name })
 	record := *m
 	a.State, a.Record, a.Start, a.End = SessionState(m.Outcome), &record, start, end
 	if len(deviations) > 0 {
@@ -477,6 +537,46 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s: held; next: %s, agreed with the client", a.Name, m.Next), nil
 	}
 	return fmt.Sprintf("%s: %s", a.Name, a.State), nil
+}
+
+// says whether two records tell the same of a session.
+func (m SessionHeld) says(o SessionHeld) bool {
+	m.Envelope, o.Envelope = Envelope{}, Envelope{}
+	a, _ := json.Marshal(m)
+	b, _ := json.Marshal(o)
+	return string(a) == string(b)
+}
+
+// longestSession bounds a record: what lasted longer was written down wrongly.
+const longestSession = 12 * time.Hour
+
+// times are when a session took place: as booked, unless its record says otherwise.
+func (m SessionHeld) times(p *Pathway, a Appointment, now time.Time) (start, end time.Time, r *Refusal) {
+	start, end = a.Start, a.End
+	if !m.Start.IsZero() {
+		start, end = m.Start, m.Start.Add(a.End.Sub(a.Start))
+	}
+	if !m.End.IsZero() {
+		end = m.End
+	}
+	apart := start.Sub(a.Start)
+	switch {
+	case start.After(now):
+		r = refuse(NotNow, "session-held: %s is on %s and has not begun; to take it out of the calendar use cancel-session", a.Name, p.clockTime(start))
+	case apart < -day || apart > day || start.Before(p.Enrolment.At):
+		r = refuse(BadValue, "session-held: start: found %s, expected within a day of %s, for which %s was booked", p.clockTime(start), p.clockTime(a.Start), a.Name)
+	case end.Sub(start) < time.Minute || end.Sub(start) > longestSession:
+		r = refuse(BadValue, "session-held: end: found %s, expected after the start, %s, and within %d hours of it", p.clockTime(end), p.clockTime(start), longestSession/time.Hour)
+	case end.After(now) && m.Outcome != NoShow && m.Outcome != CancelledLate:
+		r = refuse(NotNow, "session-held: %s ends on %s; if it has ended, say when in the field \"end\"", a.Name, p.clockTime(end))
+	}
+	for _, o := range p.Appointments {
+		took := (m.Outcome == Held || m.Outcome == CutShort) && (o.State == Held || o.State == CutShort)
+		if r == nil && o.Name != a.Name && took && start.Before(o.End) && o.Start.Before(end) {
+			r = refuse(BadValue, "session-held: start: found %s, at which %s was held", p.clockTime(start), o.Name)
+		}
+	}
+	return start, end, r
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

@@ -69,6 +69,9 @@ func (w Window) chosen() bool { return w.Earliest.Equal(w.Latest) }
 // Place answers a booking or a move: where it goes in a calendar in which busy is taken. A dosing session is placed only
 // together with the integration that follows it. It changes nothing.
 func (p *Pathway) Place(act Act, c Calendar, busy []Span) ActAnswer {
+	if act.Refuse != "" {
+		return ActAnswer{Refused: act.Refuse}
+	}
 	var available []Weekly
 	for _, text := range p.Availability {
 		if w, err := ParseWeekly(text); err == nil {

@@ -79,6 +79,9 @@ func (p *Pathway) Status(now time.Time) Status {
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
 	s.Why = p.why()
+	if p.Unheard {
+		s.Attention = TaskAttention
+	}
 	for _, t := range p.Tasks(now) {
 		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...)})
 		for _, who := range t.Who {

@@ -86,6 +86,7 @@ type Act struct {
 	State   SessionState  `json:"state,omitempty"`
 	Reason  string        `json:"reason,omitempty"`
 	Request string        `json:"request,omitempty"` // the message that asked for it
+	Refuse  string        `json:"refuse,omitempty"`  // why the calendar need not be asked
 	Outcome Outcome       `json:"outcome,omitempty"`
 }
 
@@ -291,6 +292,7 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, say func(string, stri
 
 func (p *Pathway) shift(at time.Time, a *Appointment, start time.Time) {
 	was := a.Start
+	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
 	a.Since, a.Handled = at, nil
@@ -305,6 +307,9 @@ func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)
 	a.State, a.Filed, a.ByClient = act.State, act.State, act.Reason == byClient
 	say("cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name })
+	if !s.At.Before(a.Start) { // there is nothing left to tell
+		return
+	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
 	p.write(Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Until: a.Start})
 	if act.Reason != byClient && a.Start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
@@ -317,11 +322,15 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	if i < 0 {
 		return
 	}
+	if a.Mail == ClaimedMail && act.Reason == tooLate { // being sent at this moment: its claim ends soon
+		p.Outbox[i].Again = s.At.Add(claimAtMost)
+		return
+	}
 	m := p.Outbox[i]
 	p.Outbox = slices.Delete(p.Outbox, i, i+1)
 	switch {
-	case a.Mail == SentMail, a.Mail == ClaimedMail && act.Reason != tooLate: // it is out, or on its way
-	case a.Mail == UnknownMail, a.Mail == ClaimedMail:
+	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
+	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, false)
 	case a.Mail == RejectedMail:
@@ -334,6 +343,9 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
 	}
 }
+
+// claimAtMost is when a delivery that is under way has ended in one way or another: later than any claim on a mail lasts.
+const claimAtMost = 3 * time.Minute
 
 // handled marks a reminder as done with at the appointment's revision; it says whether that was new.
 func (p *Pathway) handled(a *Appointment, act Act) bool {

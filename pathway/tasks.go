@@ -60,7 +60,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 		for _, role := range h.open() {
 			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
 			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
-			t.Urgent = h.Cause == "crisis" || h.Cause == Deviation
+			t.Urgent = h.Cause == Crisis || h.Cause == Deviation
 			add(t)
 		}
 	}
@@ -89,7 +89,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 	}
 	for _, kind := range []Kind{Preparation, Dosing, Integration} {
 		if p.tooOften(kind) && p.booked(kind) == nil {
-			t := p.task("talk/"+string(kind), p.Woken, day, "task-done", Therapist, "The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind)
+			t := p.task("talk/"+string(kind), p.fellThroughLast(kind), day, "task-done", Therapist, "The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind)
 			t.With = []Field{{"task", "talk/" + string(kind)}, {"outcome", "reached"}}
 			add(t)
 		}
@@ -110,6 +110,15 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 func (p *Pathway) gateTasks(now time.Time) []Task {
 	var all []Task
 	soon := now.AddDate(0, 0, p.Protocol.Clearance.AskAgainDaysBefore)
+	if p.dosingWanted() { // what the next dosing session needs is asked for at once, however far away it is
+		next := p.dosingFrom(now)
+		if booked := p.booked(Dosing); booked != nil {
+			next = booked.Start
+		}
+		if next.After(soon) {
+			soon = next
+		}
+	}
 	if bars := p.ineligible(); len(bars) > 0 { // nobody else is asked for anything meanwhile
 		t := p.task(evaluationGate, p.Enrolment.At, 2*day, evaluationGate, Therapist, "Declining is proposed, because %s; record your decision", reasons(bars))
 		t.With = []Field{{"decision", Decline}, {"reason", bars[0].Reason}}
@@ -142,7 +151,11 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 	}
 	if b := p.planGate(soon); b.Code != "" {
 		since := p.since(len(p.SafetyPlans) > 0, func() time.Time {
-			return p.planUntil(*latest(p.SafetyPlans, farFuture)).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
+			since := p.planUntil(*latest(p.SafetyPlans, farFuture)).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
+			if since.After(now) { // asked for early, for a session that lies beyond it
+				since = now
+			}
+			return since
 		})
 		t := p.task(planGate, since, 2*day, planGate, Therapist, "Put the safety plan on file: %s", b)
 		if len(p.SafetyPlans) > 0 {
@@ -167,6 +180,9 @@ func (p *Pathway) renewalSince(now time.Time) time.Time {
 		return p.Enrolment.At
 	}
 	since := p.clearanceUntil(*c).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
+	if since.After(now) {
+		since = now
+	}
 	if c.Decision != Cleared {
 		since = c.At
 	}
@@ -176,21 +192,27 @@ func (p *Pathway) renewalSince(now time.Time) time.Time {
 	return since
 }
 
+// endingSince is the moment of the decision that began the ending: what was done for an earlier one does not count.
+func (p *Pathway) endingSince() time.Time {
+	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
+		return e.At
+	}
+	if i := p.lastIntegration(); i != nil {
+		return i.At
+	}
+	return p.Woken
+}
+
 // endingTasks are what an ending still waits for (protocol, section 5).
 func (p *Pathway) endingTasks(now time.Time) []Task {
 	ending := p.ending()
 	if ending == "" || p.Outcome != "" {
 		return nil
 	}
-	since := p.Woken
-	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
-		since = e.At
-	} else if i := p.lastIntegration(); i != nil {
-		since = i.At
-	}
+	since := p.endingSince()
 	var all []Task
 	if ending != Completed {
-		if len(p.Referrals) == 0 {
+		if !slices.ContainsFunc(p.Referrals, func(r Referral) bool { return !r.At.Before(since) }) {
 			all = append(all, p.task("referral", since, day, "referral", Therapist, "Record to whom the client is referred, and for what"))
 			all[len(all)-1].With = []Field{{"to", "<to whom>"}, {"purpose", "<for what>"}}
 		}
@@ -200,12 +222,12 @@ func (p *Pathway) endingTasks(now time.Time) []Task {
 			all = append(all, t)
 		}
 	}
-	if p.dosed() > 0 && !p.done("discharge-contact") {
+	if p.dosed() > 0 && !p.done("discharge-contact", since) {
 		t := p.task("discharge-contact", since, 2*day, "task-done", Prescriber, "Record the discharge contact with the client")
 		t.With = []Field{{"task", "discharge-contact"}, {"outcome", "reached"}}
 		all = append(all, t)
 	}
-	if !p.done("letter") {
+	if !p.done("letter", since) {
 		t := p.task("letter", since, 2*day, "task-done", Therapist, "Prepare the closing letter, to be printed or handed over")
 		t.With = []Field{{"task", "letter"}, {"outcome", "done"}}
 		all = append(all, t)
@@ -225,11 +247,11 @@ func recordOf(a Appointment) []Field {
 	return fields
 }
 
-// done says whether a person has done something: reached somebody, or tried twice where trying counts, or declined.
-func (p *Pathway) done(task string) bool {
+// done says whether a person has done something since a moment: reached somebody, or tried twice where trying counts, or declined.
+func (p *Pathway) done(task string, since time.Time) bool {
 	tried := 0
 	for _, t := range p.TasksDone {
-		if t.Task != task {
+		if t.Task != task || t.At.Before(since) {
 			continue
 		}
 		if t.Outcome != "tried" {
@@ -241,12 +263,25 @@ func (p *Pathway) done(task string) bool {
 }
 
 // spokenWith says whether the client has heard of an ending from a person.
-func (p *Pathway) spokenWith() bool { return p.done("conversation") || p.ending() == Completed }
+func (p *Pathway) spokenWith() bool {
+	return p.ending() == Completed || p.done("conversation", p.endingSince())
+}
 
 func (p *Pathway) talkedSince(t time.Time) bool {
 	return slices.ContainsFunc(p.TasksDone, func(d TaskDone) bool {
 		return strings.HasPrefix(d.Task, "talk/") && d.Outcome == "reached" && d.At.After(t)
 	})
+}
+
+// fellThroughLast is when the last session of a kind should have begun that fell through.
+func (p *Pathway) fellThroughLast(kind Kind) time.Time {
+	var last time.Time
+	for _, a := range p.Appointments {
+		if a.Kind == kind && (a.State == NoShow || a.State == CancelledLate) && a.Start.After(last) {
+			last = a.Start
+		}
+	}
+	return last
 }
 
 // TaskOutcome is how a human act went.
@@ -266,7 +301,7 @@ type TaskDone struct {
 func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	tasks := p.Tasks(now)
 	i := slices.IndexFunc(tasks, func(t Task) bool { return t.Key == m.Task })
-	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) {
+	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) { // and so it is not owed again
 		return fmt.Sprintf("%s is done", m.Task), errAlreadySo
 	}
 	if i < 0 || tasks[i].Message != "task-done" {
@@ -310,7 +345,7 @@ type Referral struct {
 
 func (m *Referral) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	for _, r := range p.Referrals {
-		if r.To == m.To && r.Purpose == m.Purpose {
+		if r.To == m.To && r.Purpose == m.Purpose && (p.ending() == "" || !r.At.Before(p.endingSince())) {
 			return "this referral is on record", errAlreadySo
 		}
 	}

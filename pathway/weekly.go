@@ -75,7 +75,10 @@ func mustZone(name string) *time.Location {
 // that does not exist or exists twice because the clocks change.
 func ParseTime(field, text string, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
+		if year := t.UTC().Year(); year < 2000 || year > 2199 {
+			return time.Time{}, refuse(BadValue, "%s: found the year %d, expected one from 2000 to 2199", field, year)
+		}
+		return t.UTC().Truncate(time.Second), nil
 	}
 	if _, err := time.Parse("2006-01-02T15:04:05", text); err == nil {
 		return time.Time{}, refuse(BadValue, "%s: found %q, which has no time zone; add one (%s%s) or write the practice's own clock as %q", field, text,
@@ -83,7 +86,10 @@ func ParseTime(field, text string, zone *time.Location) (time.Time, error) {
 	}
 	wall, err := time.Parse("2006-01-02 15:04", text)
 	if err != nil {
-		return time.Time{}, refuse(BadValue, "%s: found %q, expected a time such as 2026-03-12T10:00:00-04:00, or 2026-03-12 10:00 on the practice's clock", field, text)
+		return time.Time{}, refuse(BadValue, "%s: found %s, expected a time such as 2026-03-12T10:00:00-04:00, or 2026-03-12 10:00 on the practice's clock", field, quoted(text))
+	}
+	if wall.Year() < 2000 || wall.Year() > 2199 {
+		return time.Time{}, refuse(BadValue, "%s: found the year %d, expected one from 2000 to 2199", field, wall.Year())
 	}
 	t := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), 0, 0, zone)
 	if t.Format("2006-01-02 15:04") != text {

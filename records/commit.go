@@ -100,6 +100,10 @@ func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathwa
 	for i, act := range step.Acts {
 		switch act.Do {
 		case pathway.BookDeed, pathway.MoveDeed:
+			if act.Refuse != "" { // the calendar need not be asked
+				answers[i] = p.Place(act, calendar, nil)
+				continue
+			}
 			busy, err := busy(ctx, tx, p, client, act)
 			if err != nil {
 				return nil, err

@@ -135,7 +135,9 @@ func (r *run) take(ctx workflow.Context, name string, raw []byte) (pathway.Reply
 // commit writes a step and settles what comes back. While PostgreSQL is away it waits, and says so; nothing is dosed,
 // booked or mailed meanwhile, but messages are taken.
 func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
-	state, err := json.Marshal(r.p)
+	p := *r.p
+	p.Pending = nil // the step has them
+	state, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
@@ -294,7 +296,7 @@ func (r *run) listen(ctx workflow.Context) error {
 				if !s.channel.Receive(ctx, &raw) {
 					return
 				}
-				_, _ = r.take(ctx, s.name, content(raw)) // a refusal is journalled and shown: a signal cannot answer
+				r.hear(ctx, s.name, raw)
 			}
 		})
 	}
@@ -302,11 +304,18 @@ func (r *run) listen(ctx workflow.Context) error {
 		for _, s := range r.signals {
 			var raw converter.RawValue
 			for s.channel.ReceiveAsync(&raw) {
-				_, _ = r.take(ctx, s.name, content(raw))
+				r.hear(ctx, s.name, raw)
 			}
 		}
 	}
 	return nil
+}
+
+// hear takes a signal. It cannot answer: a refusal is journalled, shown and raises attention.
+func (r *run) hear(ctx workflow.Context, name string, raw converter.RawValue) {
+	if _, err := r.take(ctx, name, content(raw)); err != nil {
+		r.p.NobodyHeard()
+	}
 }
 
 func content(raw converter.RawValue) []byte { return slices.Clone(raw.Payload().GetData()) }
