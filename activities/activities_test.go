@@ -82,12 +82,13 @@ func newPost(t *testing.T, base string, timeout time.Duration) *post {
 	o := &post{t: t, p: p, url: url, database: database, said: &lines{},
 		acts: &activities.Activities{Store: store, Practice: house, Sender: mail.NewSender(base, "SG.trial-key", timeout)}}
 	from := e.At.AddDate(0, 0, 2)
-	out, err := o.commit(pathway.Step{Pathway: p.Code, Number: 1, At: e.At, Acts: []pathway.Act{{Do: pathway.BookDeed, Key: "book/preparation-1", Session: "preparation-1",
-		Kind: pathway.Preparation, Number: 1, Window: pathway.Window{Earliest: from, Latest: from.AddDate(0, 0, 9), Minutes: 60, GridMinutes: 30}}}})
+	first := pathway.Step{Pathway: p.Code, Number: 1, At: e.At, Acts: []pathway.Act{{Do: pathway.BookDeed, Key: "book/preparation-1", Session: "preparation-1",
+		Kind: pathway.Preparation, Number: 1, Window: pathway.Window{Earliest: from, Latest: from.AddDate(0, 0, 9), Minutes: 60, GridMinutes: 30}}}}
+	out, err := o.commit(first)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Settle(out.Step, out.Answer)
+	p.Settle(first, out.Answer)
 	return o
 }
 
@@ -100,13 +101,13 @@ func (o *post) environment() *testsuite.TestActivityEnvironment {
 	return env
 }
 
-func (o *post) commit(step pathway.Step) (records.Committed, error) {
+func (o *post) commit(step pathway.Step) (activities.CommitOutput, error) {
 	o.t.Helper()
 	state, err := json.Marshal(o.p)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return run[records.Committed](o.environment(), o.acts.Commit, activities.CommitInput{Pathway: state, Step: step})
+	return run[activities.CommitOutput](o.environment(), o.acts.Commit, activities.CommitInput{Pathway: state, Step: step})
 }
 
 func (o *post) deliver() (pathway.MailStatus, error) {
@@ -582,7 +583,7 @@ func TestErrorsNameNobody(t *testing.T) {
 	}
 	o.silentAbout(err)
 
-	_, err = run[records.Committed](o.environment(), o.acts.Commit, activities.CommitInput{Pathway: json.RawMessage(`"Zenobia"`), Step: step})
+	_, err = run[activities.CommitOutput](o.environment(), o.acts.Commit, activities.CommitInput{Pathway: json.RawMessage(`"Zenobia"`), Step: step})
 	if err == nil {
 		t.Error("a pathway that cannot be read was written")
 	}

@@ -27,10 +27,8 @@ type Wake struct {
 // Due says what the practice owes at a moment: the step to take now, or nil, and when to look again. It changes nothing but
 // the memory of having been asked.
 func (p *Pathway) Due(now time.Time) (*Step, Wake) {
-	now = now.UTC()
-	if now.After(p.Woken) {
-		p.Woken = now
-	}
+	now = p.onward(now)
+	p.Woken = now
 	if len(p.Pending) > entriesAtMost { // after a long absence of the records: first what was said, in parts
 		return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: slices.Clone(p.Pending[:entriesAtMost])}, Wake{At: now}
 	}
@@ -39,6 +37,14 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 		return nil, p.nextWake(now)
 	}
 	return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: slices.Clone(p.Pending), Acts: acts}, Wake{At: now}
+}
+
+// onward keeps time from going back: a run that was reset on a clock that had been moved may look before what is written.
+func (p *Pathway) onward(now time.Time) time.Time {
+	if now = now.UTC(); now.Before(p.Woken) {
+		return p.Woken
+	}
+	return now
 }
 
 // acts come in an order that matters: what must not happen is taken back before anything new is done.

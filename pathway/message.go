@@ -165,7 +165,7 @@ var errAlreadySo = &Refusal{Code: "already-so"}
 // Record takes one message at the moment now. It answers with what is recorded and what happens next, or with a
 // [*Refusal]. A refused message leaves the pathway as it was, but for the note of the attempt.
 func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) {
-	now = now.UTC()
+	now = p.onward(now)
 	entry := Entry{Kind: Taken, Name: name, At: now, Recorded: now, Message: journalled(raw)}
 	what, refusal := p.take(name, raw, now, &entry)
 	switch {
@@ -231,7 +231,7 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 		return "", refuse(BadValue, "%s: at: found %s, which is in the future; expected the moment at which it happened", name, p.clockTime(e.At))
 	}
 	if e.At.IsZero() || e.At.After(now) {
-		e.At = now // a sender's clock may be a little fast
+		e.At = now.Truncate(time.Second) // a sender's clock may be a little fast; times are written to the second
 	}
 	if e.At.Before(p.Enrolment.At.AddDate(-1, 0, 0)) {
 		return "", refuse(BadValue, "%s: at: found %s, more than a year before this pathway began; expected the moment at which it happened", name, p.clockTime(e.At))

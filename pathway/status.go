@@ -73,6 +73,7 @@ type Refused struct {
 
 // Status describes the pathway at a moment. It changes nothing.
 func (p *Pathway) Status(now time.Time) Status {
+	now = p.onward(now)
 	s := Status{
 		Pathway: p.Code, AsOf: now, Enrolled: p.Enrolment.At, Phase: p.Phase(now), Outcome: p.Outcome, Attention: NoAttention, DosingDone: p.dosed(), DosingMost: p.Protocol.Dosing.AtMost,
 		NextWake: p.nextWake(now).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,

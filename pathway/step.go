@@ -116,9 +116,7 @@ type Settled struct {
 // hold steps that this run has not taken. It returns the journal lines for what was done, and what came of requests.
 func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 	p.adopt(s)
-	if s.At.After(p.Woken) {
-		p.Woken = s.At
-	}
+	p.Woken = p.onward(s.At)
 	p.Steps, p.Last = s.Number, s.Digest()
 	p.Gap = p.Gap || a.Gap
 	say := func(name, format string, args ...any) {

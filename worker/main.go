@@ -11,7 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-	_ "time/tzdata" // so that two workers compute the same instant, whatever their machines hold
+	_ "time/tzdata" // for machines that hold no time zones of their own
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -75,10 +75,18 @@ func run(ctx context.Context, log *slog.Logger) error {
 
 	a := &activities.Activities{Store: store, Practice: house, Sender: sender}
 	worker.SetStickyWorkflowCacheSize(2000)
+	broken := make(chan error, 2)
+	fatal := func(err error) { // the SDK stops asking for tasks: whoever supervises us starts us again
+		select {
+		case broken <- err:
+		default:
+		}
+	}
 	pathways := worker.New(temporal, workflows.TaskQueue, worker.Options{
 		WorkerStopTimeout:                stopTimeout,
 		StickyScheduleToStartTimeout:     10 * time.Second, // how long a pathway waits for a worker that was killed
 		DisableRegistrationAliasing:      true,
+		OnFatalError:                     fatal,
 		MaxConcurrentActivityTaskPollers: 2,
 	})
 	pathways.RegisterWorkflowWithOptions(workflows.Pathway, workflow.RegisterOptions{Name: workflows.Name})
@@ -88,6 +96,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 		WorkerStopTimeout:                  stopTimeout,
 		DisableWorkflowWorker:              true,
 		DisableRegistrationAliasing:        true,
+		OnFatalError:                       fatal,
 		MaxConcurrentActivityExecutionSize: 20,
 	})
 	mails.RegisterActivityWithOptions(a.Deliver, activity.RegisterOptions{Name: "Deliver"})
@@ -98,7 +107,11 @@ func run(ctx context.Context, log *slog.Logger) error {
 		defer w.Stop()
 	}
 	log.Info("the worker is ready")
-	<-ctx.Done()
+	select {
+	case err := <-broken:
+		return err
+	case <-ctx.Done():
+	}
 	log.Info("the worker stops")
 	return nil
 }

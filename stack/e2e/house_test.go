@@ -223,4 +223,6 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func quiet() log.Logger { return log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))) }
+func quiet() log.Logger {
+	return log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+}

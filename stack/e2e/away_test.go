@@ -1,0 +1,111 @@
+package e2e_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kap/pathway"
+)
+
+// Our database goes away while Temporal keeps its own. Messages are taken all the same, at once; nothing is booked or mailed
+// before the records hold them, and then everything once.
+func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
+	t.Parallel()
+	h := ownHouse(t)
+	ctx := within(t, 2*time.Minute)
+	p := h.enrol(ctx, t, h.therapist(), nil)
+	plot := story(t, 0, p.therapist)
+	p.tell(plot, 4, nil) // screening is complete, the preparation sessions are booked
+	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
+	p.settle()
+	before := p.books()
+	was := session(t, p.status(), "preparation-2")
+
+	if err := h.CutDatabase(ctx); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	reply := p.say("hold", fields{"by": p.therapist, "cause": "crisis", "reason": "the records are away"})
+	if took := time.Since(begun); reply.Result != pathway.Recorded || took > 15*time.Second {
+		t.Errorf("the answer took %s and was %+v", took, reply)
+	}
+	s := p.status()
+	if s.Unwritten == 0 || len(s.Holds) != 1 {
+		t.Errorf("%d entries are unwritten, expected the one that was just taken: %s", s.Unwritten, shown(s))
+	}
+	if !slices.ContainsFunc(s.Blocked, func(b pathway.Blocker) bool { return b.Code == "unwritten" }) {
+		t.Errorf("what is not written yet does not keep from dosing: %s", shown(s.Blocked))
+	}
+	await(within(t, 20*time.Second), t, "the details to say that the records are away", func() error {
+		if text := p.metadata(); !strings.Contains(text, "records cannot be written") {
+			return fmt.Errorf("they say %s", text)
+		}
+		return nil
+	})
+
+	to := was.Start.Add(24 * time.Hour)
+	begun = time.Now()
+	reply = p.say("move-session", fields{"by": "c-desk", "session": was.Name, "start": to.Format(time.RFC3339)})
+	t.Logf("the move was answered after %s: %+v", time.Since(begun), reply)
+	if took := time.Since(begun); reply.Result != pathway.Asked || !strings.Contains(reply.Next, "has not answered yet") || took > 15*time.Second {
+		t.Errorf("the answer took %s and was %+v", took, reply)
+	}
+
+	if err := h.RestoreDatabase(ctx); err != nil {
+		t.Fatal(err)
+	}
+	begun = time.Now()
+	await(within(t, 40*time.Second), t, "everything to be written", func() error {
+		s := p.status()
+		if now := session(t, s, was.Name); s.Unwritten != 0 || !now.Start.Equal(to) {
+			return fmt.Errorf("%d entries are unwritten, %s is on %s", s.Unwritten, now.Name, now.Start)
+		}
+		return nil
+	})
+	t.Logf("everything was written %s after the records were back", time.Since(begun))
+	p.settle()
+	after := p.books()
+	if unknown := p.sound(after); len(unknown) > 0 {
+		t.Errorf("nobody knows whether these went out: %q", unknown)
+	}
+	if !slices.Equal(after.Journal[:len(before.Journal)], before.Journal) {
+		t.Error("the journal was written over")
+	}
+	var added []string
+	for _, line := range after.Journal[len(before.Journal):] {
+		added = append(added, strings.Join(strings.Fields(line)[:2], " "))
+	}
+	same(t, "new journal entries", []string{"taken hold", "taken move-session", "done moved"}, added)
+	if after.Mails["moved/preparation-2/r2"].Arrived != 1 {
+		t.Errorf("no mail says that the session was moved: %q", after.keys())
+	}
+}
+
+func session(t *testing.T, s pathway.Status, name string) pathway.Session {
+	t.Helper()
+	i := slices.IndexFunc(s.Sessions, func(x pathway.Session) bool { return x.Name == name })
+	if i < 0 {
+		t.Fatalf("there is no session %s: %s", name, shown(s.Sessions))
+	}
+	return s.Sessions[i]
+}
+
+// metadata is what Temporal's UI shows of the workflow: the details and the handlers' descriptions.
+func (p *person) metadata() string {
+	p.t.Helper()
+	out, problem, exit := p.temporal("workflow", "metadata", "--workflow-id", p.id)
+	if exit != 0 {
+		p.t.Fatalf("temporal workflow metadata: %s %s", out, problem)
+	}
+	return out
+}
+
+// temporal runs the stock command line.
+func (p *person) temporal(args ...string) (out, problem string, exit int) {
+	p.t.Helper()
+	args = append(args, "--address", p.h.TemporalAddress(), "--namespace", "kap", "--disable-config-file", "--disable-config-env", "-o", "json")
+	return p.h.run(p.ctx, p.t, program(p.t, "temporal"), nil, args...)
+}
