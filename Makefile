@@ -51,9 +51,9 @@ test:
 	@build/compile 4/4 bin/temporal tools github.com/temporalio/cli/cmd/temporal
 	go vet ./... && cd stack && go vet ./...
 	go test -race -timeout 20m ./...
-	cd stack && go test -race -timeout 20m $$(../build/race-packages)
 	@rm -f bin/race.*
-	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
+	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 20m $$(../build/race-packages light)
+	cd stack && go test -timeout 20m $$(../build/race-packages heavy)
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
 
 ## make lint: check formatting, go vet, staticcheck, workflowcheck and go.mod
