@@ -79,6 +79,9 @@ func (p *Pathway) Status(now time.Time) Status {
 		NextWake: p.nextWake(now).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
+	if _, joint := p.jointDecision(now); !joint { // a clearance may have run out since
+		s.JointSince = time.Time{}
+	}
 	s.Why = p.why()
 	if p.Unheard {
 		s.Attention = TaskAttention

@@ -129,6 +129,11 @@ func (r *run) take(ctx workflow.Context, name string, raw []byte) (pathway.Reply
 	reply, err := r.p.Record(name, raw, now(ctx))
 	r.refresh = r.refresh || err == nil && name == "refresh"
 	r.poked = true
+	if r.recordsAway { // the loop is busy waiting: what was said is shown all the same
+		if err := r.publish(ctx, pathway.Wake{At: r.shown.wake}); err != nil {
+			return reply, err
+		}
+	}
 	return reply, err
 }
 
@@ -202,7 +207,7 @@ func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) e
 	}
 	r.recordsAway = true
 	defer func() { r.recordsAway = false }()
-	if err := r.publish(ctx, pathway.Wake{}); err != nil {
+	if err := r.publish(ctx, pathway.Wake{At: r.shown.wake}); err != nil {
 		return err
 	}
 	durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
