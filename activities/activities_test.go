@@ -40,16 +40,16 @@ type post struct {
 	t        *testing.T
 	acts     *activities.Activities
 	p        *pathway.Pathway
-	url      string // the database's own
-	database *gate  // between the activities and it
+	url      string       // the database's own
+	database *testpg.Gate // between the activities and it
 	said     *lines
 }
 
 func newPost(t *testing.T, base string, timeout time.Duration) *post {
 	t.Helper()
 	url := testpg.New(t)
-	database := newGate(t, url)
-	store, err := records.Open(t.Context(), database.url)
+	database := testpg.NewGate(t, url)
+	store, err := records.Open(t.Context(), database.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,8 +461,8 @@ func TestWhatWasSentIsWrittenDownWhenTheDatabaseIsBack(t *testing.T) {
 		"connections broken": {func(o *post) {
 			o.do(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
 		}, func(*post) {}},
-		"away for three seconds":   {func(o *post) { o.database.shut() }, func(o *post) { o.database.open() }},
-		"silent for three seconds": {func(o *post) { o.database.silent.Lock() }, func(o *post) { o.database.silent.Unlock() }},
+		"away for three seconds":   {func(o *post) { o.database.Shut() }, func(o *post) { o.database.Open() }},
+		"silent for three seconds": {func(o *post) { o.database.Hush() }, func(o *post) { o.database.Speak() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -488,7 +488,7 @@ func TestASilentConnectionDoesNotUseUpTheTime(t *testing.T) {
 	t.Parallel()
 	var o *post
 	service := newInbox(t, func(w http.ResponseWriter, _ *http.Request) {
-		o.database.mute()
+		o.database.Mute()
 		w.WriteHeader(http.StatusAccepted)
 	})
 	o = newPost(t, service.URL, enough)
@@ -504,14 +504,14 @@ func TestNothingIsSentThatCannotBeClaimed(t *testing.T) {
 	t.Parallel()
 	service := newInbox(t, status(http.StatusAccepted))
 	o := newPost(t, service.URL, enough)
-	o.database.shut()
+	o.database.Shut()
 	_, err := o.deliver()
 	if err == nil || !strings.Contains(err.Error(), "PostgreSQL") {
 		t.Errorf("found %v", err)
 	}
 	o.silentAbout(err)
 	service.gets(t, 0)
-	o.database.open()
+	o.database.Open()
 	for _, was := range []pathway.MailStatus{pathway.WithdrawnMail, pathway.UnknownMail, pathway.RejectedMail, pathway.SentMail} {
 		o.do(`update mail set status = '` + string(was) + `'`)
 		found, err := o.deliver()
@@ -595,7 +595,7 @@ func TestErrorsNameNobody(t *testing.T) {
 			t.Errorf("found %v", err)
 		}
 	}
-	o.database.shut()
+	o.database.Shut()
 	_, err = o.commit(step)
 	if err == nil {
 		t.Error("a step was written without a database")

@@ -40,7 +40,7 @@ type arc struct {
 
 	fresh    bool // continue as new whenever something has happened
 	runs     int
-	database *gate // between the workflow and its records
+	database *testpg.Gate // between the workflow and its records
 	mailAway atomic.Bool
 
 	mu    sync.Mutex
@@ -51,8 +51,8 @@ type arc struct {
 func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	t.Helper()
 	ctx := context.Background()
-	database := newGate(t, testpg.New(t))
-	store, err := records.Open(ctx, database.url)
+	database := testpg.NewGate(t, testpg.New(t))
+	store, err := records.Open(ctx, database.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,12 +300,12 @@ func TestWhileTheRecordsAreAwayMessagesAreTakenAndNothingIsLost(t *testing.T) {
 		}
 		switch before {
 		case 24 * time.Hour:
-			a.database.shut()
+			a.database.Shut()
 			send("safety-plan", `{"by":"t-lane","decision":"revised","between_sessions_plan":true,"emergency_contact_on_file":true}`)
 		case 23 * time.Hour:
 			unwritten = s.Unwritten
 			send("referral", `{"by":"t-lane","to":"a group","purpose":"company between sessions"}`)
-			a.database.open()
+			a.database.Open()
 		default:
 			staff(s, send)
 		}

@@ -1,4 +1,4 @@
-package activities_test
+package testpg
 
 import (
 	"io"
@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// gate stands between a client and a server over TCP. It can be shut: connections break, and new ones are refused service;
+// Gate stands between a client and a server over TCP. It can be shut: connections break, and new ones are refused service;
 // or it can go silent: connections stand, and nothing passes.
-type gate struct {
-	url string // the server's, through the gate
+type Gate struct {
+	URL string // the server's, through the gate
 
 	mu     sync.Mutex
 	closed bool
@@ -21,7 +21,8 @@ type gate struct {
 	muted  map[net.Conn]bool
 }
 
-func newGate(t *testing.T, server string) *gate {
+// NewGate opens a gate to the server that a URL names, until the test ends.
+func NewGate(t testing.TB, server string) *Gate {
 	t.Helper()
 	address, err := url.Parse(server)
 	if err != nil {
@@ -31,13 +32,13 @@ func newGate(t *testing.T, server string) *gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{conns: map[net.Conn]bool{}}
+	g := &Gate{conns: map[net.Conn]bool{}}
 	target := address.Host
 	address.Host = listener.Addr().String()
-	g.url = address.String()
+	g.URL = address.String()
 	t.Cleanup(func() {
 		_ = listener.Close()
-		g.shut()
+		g.Shut()
 	})
 	go func() {
 		for {
@@ -51,7 +52,7 @@ func newGate(t *testing.T, server string) *gate {
 	return g
 }
 
-func (g *gate) carry(client net.Conn, target string) {
+func (g *Gate) carry(client net.Conn, target string) {
 	defer client.Close()
 	if !g.enter(client) {
 		return
@@ -74,7 +75,7 @@ func (g *gate) carry(client net.Conn, target string) {
 // passing reads what comes from the client, unless the gate is silent: then it waits.
 type passing struct {
 	net.Conn
-	g *gate
+	g *Gate
 }
 
 func (p passing) Read(b []byte) (int, error) {
@@ -89,14 +90,20 @@ func (p passing) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// mute makes the connections that stand now say nothing for good.
-func (g *gate) mute() {
+// Mute makes the connections that stand now say nothing for good.
+func (g *Gate) Mute() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.muted = maps.Clone(g.conns)
 }
 
-func (g *gate) enter(conn net.Conn) bool {
+// Hush lets nothing pass, while connections stand; Speak ends it.
+func (g *Gate) Hush() { g.silent.Lock() }
+
+// Speak ends Hush.
+func (g *Gate) Speak() { g.silent.Unlock() }
+
+func (g *Gate) enter(conn net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.closed {
@@ -105,7 +112,8 @@ func (g *gate) enter(conn net.Conn) bool {
 	return !g.closed
 }
 
-func (g *gate) shut() {
+// Shut breaks every connection and refuses new ones.
+func (g *Gate) Shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
@@ -114,7 +122,8 @@ func (g *gate) shut() {
 	}
 }
 
-func (g *gate) open() {
+// Open lets connections through again.
+func (g *Gate) Open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = false
