@@ -1,0 +1,81 @@
+package practice
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kap/pathway"
+)
+
+func TestTheFilesThatComeWithKapLoad(t *testing.T) {
+	t.Parallel()
+	p, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Role("t-lane") != pathway.Therapist || p.Role("nobody") != "" || len(p.Calendar().Hours) != 6 || len(p.Calendar().Closed) != 2 {
+		t.Errorf("read %+v", p)
+	}
+	protocol, err := LoadProtocol("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if protocol.SignedOff {
+		t.Error("no clinician has signed these numbers")
+	}
+	form, err := os.ReadFile("consent-" + protocol.Consent.Version + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(form); hex.EncodeToString(sum[:]) != protocol.Consent.SHA256 {
+		t.Errorf("the consent form's SHA-256 is %x", sum)
+	}
+}
+
+func TestAMistakeIsNamedWithItsField(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ is, file, old, new, says string }{
+		{"a number out of range", "protocol", "at_most: 6", "at_most: 9", "dosing.at_most: found 9, expected a whole number from 1 to 6"},
+		{"a field that nobody reads", "protocol", "at_least: 1", "at_leest: 1", "at_leest"},
+		{"a text for a number", "protocol", "days: 60", "days: sixty", "days"},
+		{"a missing part", "protocol", "clearance:", "clearances:", "clearances"},
+		{"hours of mail too short", "protocol", `until: "20:00"`, `until: "09:00"`, "mail.until"},
+		{"a zone that is none", "practice", "zone: America/New_York", "zone: New York", `zone: found "New York", expected a time zone such as America/New_York`},
+		{"an address that is none", "practice", "from: appointments@linden.example", "from: appointments", "mail.from"},
+		{"hours that are none", "practice", `"09:00-13:00"`, `"9 to 1"`, "opening_hours.saturday"},
+		{"a closure that ends before it begins", "practice", "to: 2026-12-26", "to: 2026-12-20", "closures[0].to"},
+		{"a role that is none", "practice", "role: prescriber", "role: doctor", `staff[3].role: found "doctor"`},
+		{"an id twice", "practice", "id: t-ortiz", "id: t-lane", "staff[1].id"},
+		{"a closing that nobody can read", "practice", "from: 2027-01-01", "from: New Year", "closures[1].from"},
+	} {
+		t.Run(c.is, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(c.file + ".yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), c.old) {
+				t.Fatalf("%s.yaml has no %q", c.file, c.old)
+			}
+			path := filepath.Join(t.TempDir(), c.file+".yaml")
+			if err := os.WriteFile(path, []byte(strings.Replace(string(text), c.old, c.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if c.file == "protocol" {
+				_, err = LoadProtocol(path)
+			} else {
+				_, err = Load(path)
+			}
+			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+				t.Errorf("said %v", err)
+			}
+		})
+	}
+	if _, err := Load("no such file"); err == nil {
+		t.Error("a missing file was read")
+	}
+}
