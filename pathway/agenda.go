@@ -139,7 +139,7 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 	cancel := func(a Appointment, state SessionState, reason, request string) {
 		key := fmt.Sprintf("cancel/%s/r%d", a.Name, a.Revision)
 		if !slices.ContainsFunc(acts, func(act Act) bool { return act.Key == key }) {
-			acts = append(acts, Act{Do: CancelDeed, Key: key, Session: a.Name, State: state, Reason: reason, Request: request})
+			acts = append(acts, Act{Do: CancelDeed, Key: key, Session: a.Name, State: state, Reason: reason, Request: request, Known: p.known(a)})
 		}
 	}
 	for _, r := range p.Requests {
@@ -348,11 +348,11 @@ func (p *Pathway) moveAct(r Request) Act {
 		Window: Window{Earliest: r.Start, Latest: r.Start, Minutes: int(p.minutes(r.Kind) / time.Minute), GridMinutes: p.Protocol.Booking.GridMinutes}}
 	if a := p.appointment(r.Session); a != nil {
 		act.Key = fmt.Sprintf("move/%s/r%d", a.Name, a.Revision+1)
-		act.Number = a.Number
+		act.Number, act.Known = a.Number, p.known(*a)
 		for _, i := range p.Appointments {
 			if a.Kind == Dosing && i.Kind == Integration && i.Number == a.Number && i.State == Booked && !i.Start.Before(a.End) {
 				follow := p.follow()
-				act.Follow, act.Paired, act.Keep = &follow, i.Name, i.Start
+				act.Follow, act.Paired, act.Keep, act.Follows = &follow, i.Name, i.Start, p.known(i)
 			}
 		}
 	}
@@ -449,7 +449,7 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 		at(c.Until, "a call has lost its point")
 	}
 	for _, t := range p.Tasks(now) {
-		at(t.Due, "overdue: %s", t.Key)
+		at(t.Due, "is it done: %s", t.Key)
 	}
 	return next
 }

@@ -58,7 +58,11 @@ func (p *Pathway) write(m Mail) {
 		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, false)
 		return
 	}
-	soon := m.Kind == CancelledMail && m.Start.Sub(at) <= hours(p.Protocol.Dosing.CheckHoursBefore)
+	expected := m.Start // by the client
+	if m.Kind == MovedMail && m.Was.Before(m.Start) {
+		expected = m.Was
+	}
+	soon := (m.Kind == CancelledMail || m.Kind == MovedMail) && expected.Sub(at) <= hours(p.Protocol.Dosing.CheckHoursBefore)
 	if opening := p.mailHour(at, 24*time.Hour); opening.After(at) && !soon && m.Kind != ReminderMail && (m.Until.IsZero() || opening.Before(m.Until)) {
 		m.From = opening
 	}
@@ -118,6 +122,11 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 
 // Delivered takes a mail out of the outbox once it is sent.
 func (p *Pathway) Delivered(key string) {
+	for _, m := range p.Outbox {
+		if a := p.appointment(m.Session); m.Key == key && a != nil && (m.Kind == BookedMail || m.Kind == MovedMail) {
+			a.Told = m.Start
+		}
+	}
 	p.Outbox = slices.DeleteFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
 }
 

@@ -154,6 +154,40 @@ func TestAMoveAfterAReminderBringsNewRemindersAndNoOldOnes(t *testing.T) {
 	}
 }
 
+// The client in Denver was told of Monday; what follows, late in the evening, speaks of Monday and does not wait for morning.
+func TestAChangeSpeaksOfWhatTheClientWasTold(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(e *Enrolment) { e.Zone = "America/Denver" })
+	h.screen()
+	first := *h.p.appointment("preparation-1")
+	h.until(at("2026-01-06 22:30")) // the evening before
+	to := first.Start.AddDate(0, 0, 1).Add(4 * time.Hour)
+	h.must("move-session", "by", "c-desk", "session", "preparation-1", "start", rfc(to))
+	i := slices.IndexFunc(h.mails, func(m Mail) bool { return m.Key == "moved/preparation-1/r2" })
+	if i < 0 || !h.mails[i].Was.Equal(first.Start) {
+		t.Fatalf("mails %+v", h.mails)
+	}
+
+	// Moved twice before any mail went out: the one that goes out is a booking, and a cancellation says nothing.
+	g := newHouse(t, func(e *Enrolment) { e.At = at("2026-01-05 22:30") })
+	g.screen()
+	g.must("move-session", "by", "c-desk", "session", "preparation-1", "start", "2026-01-15 10:00")
+	g.must("cancel-session", "by", "c-desk", "session", "preparation-2", "wish_of", "practice")
+	g.until(at("2026-01-06 12:00"))
+	if !g.mailed("booked/preparation-1/r2") || g.mailed("booked/preparation-1/r1") || g.mailed("moved/preparation-1/r2") || g.mailed("cancelled/preparation-2/r1") {
+		t.Errorf("mails %+v", g.mails)
+	}
+	g.must("move-session", "by", "c-desk", "session", "preparation-1", "start", "2026-01-16 10:00")
+	g.now = at("2026-01-06 22:00")
+	g.must("move-session", "by", "c-desk", "session", "preparation-1", "start", "2026-01-20 10:00")
+	g.must("cancel-session", "by", "c-desk", "session", "preparation-1", "wish_of", "practice")
+	g.until(at("2026-01-07 12:00"))
+	i = slices.IndexFunc(g.mails, func(m Mail) bool { return m.Kind == CancelledMail })
+	if i < 0 || !g.mails[i].Start.Equal(at("2026-01-16 10:00")) {
+		t.Errorf("the cancellation does not speak of the time that was told: %+v", g.mails)
+	}
+}
+
 // Sessions on both sides of both changes keep their hour, and so do their reminders.
 func TestSessionsAndRemindersKeepTheirHourAcrossSummerTime(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,7 @@ type Appointment struct {
 	Since    time.Time    `json:"since"` // when this revision was booked: a reminder whose moment lies before does not exist
 	State    SessionState `json:"state"`
 	Filed    SessionState `json:"filed"`               // the state that the records have
+	Told     time.Time    `json:"told,omitzero"`       // the start that the client was told last
 	Handled  []string     `json:"handled,omitempty"`   // reminders sent or reported, at this revision
 	ByClient bool         `json:"by_client,omitempty"` // cancelled at the client's wish
 	Record   *SessionHeld `json:"record,omitempty"`

@@ -36,9 +36,10 @@ type Status struct {
 	Blocked     []Blocker     `json:"next_dosing_blocked_by"`
 	Sessions    []Session     `json:"sessions"`
 	Refused     []Refused     `json:"refused_lately"`
-	Unwritten   int           `json:"unwritten"` // journal entries that are not in the records yet
-	Unsent      int           `json:"unsent"`    // mails on their way
-	Zone        string        `json:"zone"`      // the practice's, in which to read the times
+	Unwritten   int           `json:"unwritten"`            // journal entries that are not in the records yet
+	Unsent      int           `json:"unsent"`               // mails on their way
+	UnsentFrom  time.Time     `json:"unsent_from,omitzero"` // when the hours of mail let the next of them go
+	Zone        string        `json:"zone"`                 // the practice's, in which to read the times
 	Team        CareTeam      `json:"care_team"`
 	Holds       []HoldInForce `json:"holds"`
 }
@@ -81,6 +82,11 @@ func (p *Pathway) Status(now time.Time) Status {
 	}
 	if _, joint := p.jointDecision(now); !joint { // a clearance may have run out since
 		s.JointSince = time.Time{}
+	}
+	for _, m := range p.Outbox {
+		if m.From.After(now) && (s.UnsentFrom.IsZero() || m.From.Before(s.UnsentFrom)) {
+			s.UnsentFrom = m.From
+		}
 	}
 	s.Why = p.why()
 	if p.Unheard {
@@ -170,7 +176,7 @@ func (p *Pathway) Next(now time.Time) string {
 	}
 	if len(parts) == 0 {
 		if next := p.Status(now).NextSession; next != nil {
-			return fmt.Sprintf("Next is %s on %s.", next.Name, p.clockTime(next.Start))
+			return fmt.Sprintf("%s takes place on %s.", next.Name, p.clockTime(next.Start))
 		}
 		return "Nothing is awaited from anybody now."
 	}

@@ -79,15 +79,23 @@ type Act struct {
 	Number  int           `json:"number,omitempty"`
 	Window  Window        `json:"window,omitzero"`
 	Follow  *FollowWindow `json:"follow,omitempty"`
-	Paired  string        `json:"paired,omitempty"` // the integration that goes with a dosing session
-	Keep    time.Time     `json:"keep,omitzero"`    // where that integration stands, and may stay
-	Rule    string        `json:"rule,omitempty"`   // which reminder
-	Until   time.Time     `json:"until,omitzero"`   // after this a mail is too late
+	Paired  string        `json:"paired,omitempty"`      // the integration that goes with a dosing session
+	Keep    time.Time     `json:"keep,omitzero"`         // where that integration stands, and may stay
+	Rule    string        `json:"rule,omitempty"`        // which reminder
+	Until   time.Time     `json:"until,omitzero"`        // after this a mail is too late
+	Known   Known         `json:"known,omitzero"`        // what the client knows of the session that changes
+	Follows Known         `json:"known_paired,omitzero"` // and of the one that goes with it
 	State   SessionState  `json:"state,omitempty"`
 	Reason  string        `json:"reason,omitempty"`
 	Request string        `json:"request,omitempty"` // the message that asked for it
 	Refuse  string        `json:"refuse,omitempty"`  // why the calendar need not be asked
 	Outcome Outcome       `json:"outcome,omitempty"`
+}
+
+// Known is for when the client expects a session; zero where they have not heard of it. It stands in the step, because a mail
+// that went out leaves no step behind.
+type Known struct {
+	Start time.Time `json:"start,omitzero"`
 }
 
 // Answer is what the world said to a step, one for each act.
@@ -278,23 +286,40 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, say func(string, stri
 		say("not-moved", "%s", what)
 		return []Settled{p.unsettled(s, act, what)}
 	}
-	p.shift(s.At, x, a.Start)
+	p.shift(s.At, x, a.Start, act.Known)
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
 	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
-		p.shift(s.At, follow, a.FollowStart)
+		p.shift(s.At, follow, a.FollowStart, act.Follows)
 		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
 	}
 	say("moved", "%s", what)
 	return []Settled{{Request: act.Request, What: what}}
 }
 
-func (p *Pathway) shift(at time.Time, a *Appointment, start time.Time) {
-	was := a.Start
+func (p *Pathway) shift(at time.Time, a *Appointment, start time.Time, known Known) {
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
 	a.Since, a.Handled = at, nil
-	p.write(Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: was, Until: a.Start})
+	m := Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: known.Start, Until: a.Start}
+	if known.Start.IsZero() {
+		m.Key, m.Kind = fmt.Sprintf("booked/%s/r%d", a.Name, a.Revision), BookedMail
+	}
+	p.write(m)
+}
+
+// known says for when the client expects an appointment. A mail that is still in the outbox has told them nothing, and will not.
+func (p *Pathway) known(a Appointment) Known {
+	untold := slices.ContainsFunc(p.Outbox, func(m Mail) bool {
+		return m.Session == a.Name && (m.Kind == BookedMail || m.Kind == MovedMail) && !m.GivenUp
+	})
+	switch {
+	case !a.Told.IsZero():
+		return Known{a.Told}
+	case untold:
+		return Known{}
+	}
+	return Known{a.Start}
 }
 
 func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)) {
@@ -308,10 +333,14 @@ func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)
 	if !s.At.Before(a.Start) { // there is nothing left to tell
 		return
 	}
+	start := act.Known.Start
+	if start.IsZero() {
+		return
+	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
-	p.write(Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Until: a.Start})
-	if act.Reason != byClient && a.Start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
-		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(a.Start)), time.Time{}, true)
+	p.write(Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start})
+	if act.Reason != byClient && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
+		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
 	}
 }
 

@@ -329,6 +329,11 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		if m.Outcome == "tried" {
 			return fmt.Sprintf("%s: tried; it stays open until the client is reached", m.Task), nil
 		}
+		for _, c := range p.Calls {
+			if a := p.appointment(c.Session); c.Key == m.Task && a != nil {
+				a.Told = a.Start
+			}
+		}
 		p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Key == m.Task })
 		p.Gap = p.Gap && m.Task != "gap"
 	}
