@@ -21,6 +21,7 @@ run:
 	@if [ '$(STORIES)' ] && ! [ -r '$(STORIES)' ]; then \
 		echo 'There is no file $(STORIES) to read stories from.' >&2; exit 2; \
 	fi
+	@! test -e $(DATA)/lock || flock -n $(DATA)/lock true || { echo 'A stack is running here already.' >&2; exit 1; }
 	@build/prepare go postgresql
 	@test -x bin/stack || echo "Building. The first time takes minutes, Temporal's server most of them; later it is seconds."
 	@$(programs)

@@ -116,7 +116,7 @@ func run(o options) error {
 	announce(m, o.Config)
 	if len(told) > 0 {
 		if err := tell(ctx, m, o, told); err != nil && ctx.Err() == nil {
-			fmt.Fprintf(os.Stderr, "\nThe stories came to a stop; everything else goes on running.\n%v\n", err)
+			fmt.Fprintf(os.Stderr, "\nThe stories came to a stop; everything else goes on running. Correct the file, then make reset and make run.\n%v\n", err)
 		}
 	}
 	<-ctx.Done()
@@ -136,12 +136,16 @@ func tell(ctx context.Context, m *machine.Machine, o options, told []stories.Sto
 	if err := awaitWorker(ctx, c); err != nil {
 		return err
 	}
-	fmt.Printf("\nCarrying %d fictional clients through their months. Their clocks skip from wake to wake; all else is real.\n\n", len(told))
-	for _, s := range told {
-		fmt.Println("  ·", s.Title)
-	}
-	fmt.Println()
 	stage := stories.Stage{Temporal: c, Starter: o.starter, Env: append(os.Environ(), m.Env()...), Progress: filepath.Join(o.Data, "stories.json"), Out: os.Stdout}
+	if stage.Told(told) {
+		fmt.Println("\nThe fictional clients were carried through their months before.")
+	} else {
+		fmt.Print("\nCarrying fictional clients through their months. Their clocks skip from wake to wake; all else is real.\n\n")
+		for _, s := range told {
+			fmt.Println("  ·", s.Title)
+		}
+		fmt.Println()
+	}
 	ends, err := stage.Tell(ctx, told)
 	if err != nil {
 		return err
@@ -183,14 +187,13 @@ func invite(m *machine.Machine, s pathway.Status) {
 
   %s/namespaces/%s/workflows/pathway-%s
 
-Its tab "User Metadata" has the details. Choose More Actions, Send an Update, the name %s, and paste as its data:
-
-  %s
-
-or say it here:
+and its tab "User Metadata": it has the details, and the message to copy. Choose More Actions, Send an Update, the name
+%s, and paste the message as its data. Press R afterwards to see what has changed. Or say it here:
 
   bin/starter record %s %s --json-input '%s'
-`, s.Pathway, strings.TrimSuffix(m.UIURL(), "/"), machine.Namespace, s.Pathway, t.Message, t.JSON, t.Message, s.Pathway, t.JSON)
+
+From then on that client's time is real: kap books preparation, which is recorded once it has taken place.
+`, s.Pathway, strings.TrimSuffix(m.UIURL(), "/"), machine.Namespace, s.Pathway, t.Message, t.Message, s.Pathway, t.JSON)
 		return
 	}
 }

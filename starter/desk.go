@@ -134,7 +134,7 @@ the file that the stack writes, .kap/env:
 Exit codes:
   0  done
   1  a fault
-  2  something typed, or a setting, is missing or wrong
-  3  refused by the practice's rules
+  2  the command itself, or a setting, is missing something or wrong
+  3  refused: by the rules, or because a field of the message is wrong
   4  not found, or a question that only a person can answer
   5  Temporal or PostgreSQL does not answer`

@@ -172,7 +172,7 @@ func (d *desk) signal(ctx context.Context, c client.Client, code string, m outgo
 	if err != nil {
 		return d.unsent(ctx, code, m, err)
 	}
-	d.say("%s", indented("", fmt.Sprintf("Sent: %s as a signal. A signal cannot answer: if it is refused, starter show %s says so and why, under \"Refused lately\".", m.kind.Name, code)))
+	d.say("%s", indented("", fmt.Sprintf("Sent: %s as a signal. A signal cannot answer: if it is refused, starter show %s says so and why, under \"Not taken lately\".", m.kind.Name, code)))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -223,7 +224,7 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 		{"phase", string(s.Phase)}, {"outcome", string(s.Outcome)}, {"as of", asOf}, {"attention", string(s.Attention)},
 		{"waiting on", strings.Join(waiting, ", ")}, {"dosing sessions", fmt.Sprintf("%d given, at most %d", s.DosingDone, s.DosingMost)},
 		{"next session", nextSession(s, zone)}, {"looks again", nextLook(v, zone)}, {"care team", team(s.Team)},
-		{"on its way", onTheirWay(s)},
+		{"on its way", onTheirWay(s, zone)},
 	}
 	for _, f := range facts {
 		if f[1] != "" {
@@ -236,7 +237,7 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 	if err := d.printSessions(s, zone); err != nil {
 		return err
 	}
-	d.printSentences("Refused lately", refusals(s, zone))
+	d.printSentences("Not taken lately", refusals(s, zone))
 	return nil
 }
 
@@ -265,13 +266,17 @@ func team(t pathway.CareTeam) string {
 	return fmt.Sprintf("therapist %s, prescriber %s, coordinators %s", t.Therapist, t.Prescriber, strings.Join(t.Coordinators, ", "))
 }
 
-func onTheirWay(s *pathway.Status) string {
+func onTheirWay(s *pathway.Status, zone *time.Location) string {
 	var parts []string
 	if s.Unwritten > 0 {
 		parts = append(parts, fmt.Sprintf("%d journal entries to the records", s.Unwritten))
 	}
 	if s.Unsent > 0 {
-		parts = append(parts, fmt.Sprintf("%d mails", s.Unsent))
+		mails := fmt.Sprintf("%d mails", s.Unsent)
+		if !s.UnsentFrom.IsZero() {
+			mails += ", from " + moment(s.UnsentFrom, zone) + " on, when the client's hours of mail begin"
+		}
+		parts = append(parts, mails)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -292,7 +297,7 @@ func (d *desk) printTasks(v *view, zone *time.Location) {
 			lead = "URGENT, " + lead
 		}
 		d.say("%s", indented("  - ", lead+strings.TrimSuffix(t.What, ".")+"; due "+moment(t.Due, zone)+"."))
-		d.say("      starter record %s %s --json-input '%s'", t.Message, v.Pathway, strings.ReplaceAll(clean(t.JSON), "'", `'\''`))
+		d.say("      %s record %s %s --json-input '%s'", os.Args[0], t.Message, v.Pathway, strings.ReplaceAll(clean(t.JSON), "'", `'\''`))
 	}
 }
 

@@ -54,10 +54,10 @@ func TestWhatTheRecordsHoldIsShownWithoutTemporal(t *testing.T) {
 	begun(t, store, "K7Q2M9", "Anna", time.Now())
 
 	s := command(t, env, "", "show", "k7q2m9", "--journal", "--mails")
-	s.wants(t, done, "K7Q2M9  Anna Meyer", "screening", "from the records", "does not answer", "Awaited", "starter record prescriber-clearance K7Q2M9 --json-input '{\"by\"", "Journal",
+	s.wants(t, done, "K7Q2M9  Anna Meyer", "screening", "from the records", "does not answer", "Awaited", " record prescriber-clearance K7Q2M9 --json-input '{\"by\"", "Journal",
 		"enrolled under protocol", "No mails yet")
 	for line := range strings.Lines(s.out) {
-		if len([]rune(line)) > screen+1 && !strings.Contains(line, "starter record") {
+		if len([]rune(line)) > screen+1 && !strings.Contains(line, " record ") {
 			t.Errorf("longer than %d: %s", screen, line)
 		}
 	}

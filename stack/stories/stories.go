@@ -5,6 +5,7 @@ package stories
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -86,13 +87,14 @@ func Load(path string) ([]Story, error) {
 // told remembers how far a story is, so that a stack that is started again goes on with it.
 type told struct {
 	Title   string `json:"title"`
+	Digest  string `json:"digest"` // of the story, which must not change while it is told
 	Pathway string `json:"pathway"`
 	Next    int    `json:"next"`
 }
 
 // Tell tells all stories at once, each on its own clock, and returns where each has got.
 func (s *Stage) Tell(ctx context.Context, all []Story) ([]pathway.Status, error) {
-	progress, err := s.read(len(all))
+	progress, err := s.read(all)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func (s *Stage) Tell(ctx context.Context, all []Story) ([]pathway.Status, error)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", story.Title, err)
 			}
-			progress[i] = told{story.Title, code, 0}
+			progress[i] = told{story.Title, story.digest(), code, 0}
 			if err := s.write(progress); err != nil {
 				return nil, err
 			}
@@ -139,11 +141,18 @@ func (s *Stage) Tell(ctx context.Context, all []Story) ([]pathway.Status, error)
 	return ends, errors.Join(failed...)
 }
 
-func (s *Stage) read(n int) ([]told, error) {
-	progress := make([]told, n)
+func (s Story) digest() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		text = []byte(s.Title)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))[:16]
+}
+
+func (s *Stage) read(all []Story) ([]told, error) {
 	text, err := os.ReadFile(s.Progress)
 	if errors.Is(err, os.ErrNotExist) {
-		return progress, nil
+		return make([]told, len(all)), nil
 	}
 	if err != nil {
 		return nil, err
@@ -152,10 +161,28 @@ func (s *Stage) read(n int) ([]told, error) {
 	if err := json.Unmarshal(text, &found); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Progress, err)
 	}
-	if len(found) != n {
-		return nil, fmt.Errorf("this data folder already holds %d other stories; tell new ones in another folder (--data), or after make reset", len(found))
+	same := len(found) == len(all)
+	for i := range found {
+		same = same && (found[i].Pathway == "" || found[i].Digest == all[i].digest())
+	}
+	if !same {
+		return nil, errors.New("these stories are not the ones that were begun here; go on with those, or begin anew after make reset")
 	}
 	return found, nil
+}
+
+// Told says whether everything was told before, so that there is only to look.
+func (s *Stage) Told(all []Story) bool {
+	progress, err := s.read(all)
+	if err != nil {
+		return false
+	}
+	for i := range all {
+		if progress[i].Pathway == "" || progress[i].Next < len(all[i].Messages) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Stage) write(progress []told) error {
@@ -222,10 +249,10 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 			return err
 		}
 		if l.Unasked || asked(status, l) {
-			return t.send(ctx, n, l)
+			return t.send(ctx, n, l, status)
 		}
 		if status.NextWake.IsZero() {
-			return fmt.Errorf("message %d, %s, is never asked for: the pathway is in %s and asks for %s", n+1, l.Message, status.Phase, asks(status))
+			return fmt.Errorf("message %d, %s, is never asked for: on %s the pathway is in its phase %q and asks for %s", n+1, l.Message, day(status.AsOf, status.Zone), status.Phase, asks(status))
 		}
 		if err := clock.FastForward(ctx, t.Temporal, t.id, status.NextWake); err != nil {
 			return err
@@ -251,7 +278,18 @@ func asks(s pathway.Status) string {
 	for _, t := range s.Tasks {
 		keys = append(keys, t.Key)
 	}
+	if len(keys) == 0 {
+		return "nothing"
+	}
 	return strings.Join(keys, ", ")
+}
+
+// day is a day on the practice's calendar.
+func day(t time.Time, zone string) string {
+	if z, err := time.LoadLocation(zone); err == nil {
+		t = t.In(z)
+	}
+	return t.Format("Mon 2 Jan 2006")
 }
 
 func (t teller) status(ctx context.Context) (pathway.Status, error) {
@@ -263,7 +301,7 @@ func (t teller) status(ctx context.Context) (pathway.Status, error) {
 	return s, value.Get(&s)
 }
 
-func (t teller) send(ctx context.Context, n int, l Line) error {
+func (t teller) send(ctx context.Context, n int, l Line, status pathway.Status) error {
 	now, err := clock.Now(ctx, t.Temporal, t.id)
 	if err != nil {
 		return err
@@ -278,7 +316,7 @@ func (t teller) send(ctx context.Context, n int, l Line) error {
 	if err != nil {
 		return fmt.Errorf("message %d, %s: %w", n+1, l.Message, err)
 	}
-	t.say("  %s  %s  %s", t.code, now.Format("Mon 2 Jan 2006"), reply.What)
+	t.say("  %s  %-15s  %s", t.code, day(now, status.Zone), reply.What)
 	return nil
 }
 
@@ -312,6 +350,9 @@ func Print(out io.Writer, ends []pathway.Status) {
 				waits = append(waits, t.What)
 			}
 			why = strings.Join(waits, "; ")
+			if why == "" && s.NextSession != nil {
+				why = "next is " + s.NextSession.Name
+			}
 		}
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Pathway, where, why)
 	}
