@@ -301,7 +301,7 @@ type TaskDone struct {
 func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	tasks := p.Tasks(now)
 	i := slices.IndexFunc(tasks, func(t Task) bool { return t.Key == m.Task })
-	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) { // and so it is not owed again
+	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) {
 		return fmt.Sprintf("%s is done", m.Task), errAlreadySo
 	}
 	if i < 0 || tasks[i].Message != "task-done" {
