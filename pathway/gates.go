@@ -242,8 +242,8 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 			return "", refuse(BadValue, "consent: evidence: found %q, expected how far the evidence carries for this client's diagnosis: the details say it", m.EvidenceExplained)
 		}
 		if want := p.Protocol.Consent; m.DocumentVersion != want.Version || strings.ToLower(m.DocumentSHA256) != want.SHA256 {
-			return "", refuse(BadValue, "consent: document_version and document_sha256: found %q and %q, expected the form in force, %q and %q",
-				m.DocumentVersion, shorten(m.DocumentSHA256), want.Version, want.SHA256)
+			return "", refuse(BadValue, "consent: document_version and document_sha256: found %s and %s, expected the form in force, %q and %q",
+				quoted(m.DocumentVersion), quoted(shorten(m.DocumentSHA256)), want.Version, want.SHA256)
 		}
 		if last != nil && last.Decision == Given && last.DocumentVersion == m.DocumentVersion {
 			return "consent to this form is in force already", errAlreadySo

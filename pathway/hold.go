@@ -101,7 +101,7 @@ func (m *Release) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s is released", h.Name), nil
 	}
 	if len(names) == 0 {
-		return "", refuse(BadValue, "release: hold: found %q, but nothing holds this pathway", m.Hold)
+		return "", refuse(BadValue, "release: hold: found %s, but nothing holds this pathway", quoted(m.Hold))
 	}
-	return "", refuse(BadValue, "release: hold: found %q, expected one of %s", m.Hold, strings.Join(names, ", "))
+	return "", refuse(BadValue, "release: hold: found %s, expected one of %s", quoted(m.Hold), strings.Join(names, ", "))
 }

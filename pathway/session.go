@@ -409,9 +409,9 @@ func (p *Pathway) find(message, session string) (*Appointment, *Refusal) {
 		names = append(names, a.Name)
 	}
 	if len(names) == 0 {
-		return nil, refuse(BadValue, "%s: session: found %q, but nothing has been booked on this pathway yet", message, session)
+		return nil, refuse(BadValue, "%s: session: found %s, but nothing has been booked on this pathway yet", message, quoted(session))
 	}
-	return nil, refuse(BadValue, "%s: session: found %q, expected one of %s", message, session, strings.Join(names, ", "))
+	return nil, refuse(BadValue, "%s: session: found %s, expected one of %s", message, quoted(session), strings.Join(names, ", "))
 }
 
 // Next is what an integration decides together with the client.

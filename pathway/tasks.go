@@ -312,9 +312,9 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 			}
 		}
 		if len(keys) == 0 {
-			return "", refuse(BadValue, "task-done: task: found %q, but nothing waits for a task-done on this pathway now", m.Task)
+			return "", refuse(BadValue, "task-done: task: found %s, but nothing waits for a task-done on this pathway now", quoted(m.Task))
 		}
-		return "", refuse(BadValue, "task-done: task: found %q, expected one of %s", m.Task, strings.Join(keys, ", "))
+		return "", refuse(BadValue, "task-done: task: found %s, expected one of %s", quoted(m.Task), strings.Join(keys, ", "))
 	}
 	if role := p.CareTeam.Role(m.By); role != tasks[i].By && tasks[i].By != Coordinator {
 		return "", refuse(WrongPerson, "task-done: by: found %s, who is this pathway's %s; %s is its %s", m.By, role, m.Task, p.who([]Role{tasks[i].By}))
