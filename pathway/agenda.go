@@ -108,8 +108,8 @@ func (p *Pathway) overtakenRequest(act Act, r Request, now time.Time) string {
 		return "that time has passed"
 	case p.ending() != "" && r.Kind != Integration:
 		return "the pathway is ending"
-	case r.Kind == Dosing && len(p.blockers(start, now)) > 0:
-		return sentences(p.blockers(start, now))
+	case r.Kind == Dosing && len(p.blockers(start)) > 0:
+		return sentences(p.blockers(start))
 	case r.Kind == Preparation && r.Do == BookDeed && len(p.gates(now)) > 0:
 		return sentences(p.gates(now))
 	}
@@ -162,7 +162,7 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 		}
 		switch {
 		case a.Kind == Dosing && a.Start.Sub(now) <= hours(p.Protocol.Dosing.CheckHoursBefore):
-			if blocked := p.blockers(a.Start, now); len(blocked) > 0 {
+			if blocked := p.blockers(a.Start); len(blocked) > 0 {
 				cancel(a, Cancelled, "it is blocked: "+sentences(blocked), "")
 			}
 		case a.Kind == Integration && p.followedBy(a) == nil:
@@ -204,7 +204,7 @@ func (p *Pathway) wants(kind Kind, now time.Time) bool {
 	case Preparation:
 		return p.preparationWanted() && p.dosed() == 0 && len(p.gates(now)) == 0 && len(p.ineligible()) == 0
 	}
-	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.blockers(p.dosingFrom(now), now)) == 0
+	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.blockers(p.dosingFrom(now))) == 0
 }
 
 // integrationDeclined says whether the client, as the pathway ends, has declined the integration after the last dosing session.
@@ -276,6 +276,14 @@ func (p *Pathway) dosingFrom(now time.Time) time.Time {
 		}
 	}
 	return from
+}
+
+// nextDosing is when the next dosing session begins: as booked, or else at the earliest.
+func (p *Pathway) nextDosing(now time.Time) time.Time {
+	if booked := p.booked(Dosing); booked != nil {
+		return booked.Start
+	}
+	return p.dosingFrom(now)
 }
 
 // dosingUntil is the latest start that what is on file covers.

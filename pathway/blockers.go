@@ -38,12 +38,12 @@ func reasons(all []Blocker) string {
 	return strings.Join(s, "; ")
 }
 
-// blockers lists what blocks a dosing session that starts at start, given what is known now (protocol, section 3). It is
+// blockers lists what blocks a dosing session that starts at start, given what is known (protocol, section 3). It is
 // asked when booking, whenever something changes, 48 hours before and on the day, and again of a session that was held.
-func (p *Pathway) blockers(start, now time.Time) []Blocker {
+func (p *Pathway) blockers(start time.Time) []Blocker {
 	var found []Blocker
 	for _, check := range p.checks() {
-		if b := check.check(start, now); b.Code != "" {
+		if b := check(start); b.Code != "" {
 			found = append(found, b)
 		}
 	}
@@ -55,29 +55,15 @@ func (p *Pathway) blockers(start, now time.Time) []Blocker {
 	return append(found, p.ineligible()...)
 }
 
-type check struct {
-	name  string
-	check func(start, now time.Time) Blocker
-}
-
-// checks are the rules that block dosing, one by one, so that a test can leave one out and see an invariant fail.
-func (p *Pathway) checks() []check {
-	gate := func(g func(time.Time) Blocker) func(start, now time.Time) Blocker {
-		return func(start, _ time.Time) Blocker { return g(start) }
-	}
-	return []check{
-		{clearanceGate, gate(p.clearanceGate)},
-		{evaluationGate, gate(p.evaluationGate)},
-		{consentGate, gate(p.consentGate)},
-		{planGate, gate(p.planGate)},
-		{"preparation", p.preparationCheck},
-		{"integration", p.integrationCheck},
-		{"spacing", p.spacingCheck},
-		{"maximum", p.maximumCheck},
+// checks are the rules that block a dosing session, each asked for the session's start.
+func (p *Pathway) checks() []func(start time.Time) Blocker {
+	return []func(time.Time) Blocker{
+		p.clearanceGate, p.evaluationGate, p.consentGate, p.planGate,
+		p.preparationCheck, p.integrationCheck, p.spacingCheck, p.maximumCheck,
 	}
 }
 
-func (p *Pathway) preparationCheck(start, _ time.Time) Blocker {
+func (p *Pathway) preparationCheck(start time.Time) Blocker {
 	if p.preparedBy(start) {
 		return Blocker{}
 	}
@@ -96,7 +82,7 @@ func (p *Pathway) preparedBy(at time.Time) bool {
 	return q.prepared()
 }
 
-func (p *Pathway) integrationCheck(start, _ time.Time) Blocker {
+func (p *Pathway) integrationCheck(start time.Time) Blocker {
 	last := p.lastDosedBefore(start)
 	if last == nil {
 		return Blocker{}
@@ -116,7 +102,7 @@ func (p *Pathway) integrationCheck(start, _ time.Time) Blocker {
 	return Blocker{}
 }
 
-func (p *Pathway) spacingCheck(start, _ time.Time) Blocker {
+func (p *Pathway) spacingCheck(start time.Time) Blocker {
 	last := p.lastDosedBefore(start)
 	if last == nil {
 		return Blocker{}
@@ -128,7 +114,7 @@ func (p *Pathway) spacingCheck(start, _ time.Time) Blocker {
 	return Blocker{Code: "spacing", Sentence: fmt.Sprintf("it is less than %d days after %s; %s is the earliest", p.Protocol.Dosing.DaysApartAtLeast, last.Name, p.clockTime(from))}
 }
 
-func (p *Pathway) maximumCheck(start, _ time.Time) Blocker {
+func (p *Pathway) maximumCheck(start time.Time) Blocker {
 	if n := p.dosedBetween(time.Time{}, start); n >= p.Protocol.Dosing.AtMost {
 		return Blocker{Code: "maximum", Sentence: fmt.Sprintf("%d dosing sessions were given, which is the most", n)}
 	}

@@ -231,7 +231,7 @@ func (h *house) hold(kind Kind, more ...any) *Appointment {
 	h.t.Helper()
 	a := h.p.booked(kind)
 	if a == nil {
-		h.t.Fatalf("no %s is booked at %s; tasks: %+v; blocked: %v", kind, h.p.clockTime(h.now), h.p.Tasks(h.now), h.p.blockers(h.p.dosingFrom(h.now), h.now))
+		h.t.Fatalf("no %s is booked at %s; tasks: %+v; blocked: %v", kind, h.p.clockTime(h.now), h.p.Tasks(h.now), h.p.blockers(h.p.dosingFrom(h.now)))
 	}
 	name := a.Name
 	h.until(a.End.Add(time.Minute))

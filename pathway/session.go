@@ -244,7 +244,7 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 		if m.Start.IsZero() {
 			start = p.dosingFrom(now)
 		}
-		if blocked := p.blockers(start, now); len(blocked) > 0 {
+		if blocked := p.blockers(start); len(blocked) > 0 {
 			return "", refuse(Blocked, "book-session: no dosing session can be booked for %s: %s", p.clockTime(start), sentences(blocked))
 		}
 	case Integration:
@@ -320,7 +320,7 @@ func (m *MoveSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", refuse(NotNow, "move-session: %s is being changed at this moment; look again in a minute", a.Name)
 	}
 	if a.Kind == Dosing { // its integration comes along, so only the calendar can tell
-		if blocked := p.blockers(m.Start, now); len(blocked) > 0 {
+		if blocked := p.blockers(m.Start); len(blocked) > 0 {
 			return "", refuse(Blocked, "move-session: %s cannot take place on %s: %s", a.Name, p.clockTime(m.Start), sentences(blocked))
 		}
 	} else if r := p.overlaps("move-session", a.Name, m.Start, m.Start.Add(a.End.Sub(a.Start))); r != nil {
@@ -505,7 +505,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 		if a.State == Cancelled || a.State == CancelledLate {
 			deviations = append(deviations, "it had been cancelled")
 		}
-		for _, b := range p.blockers(start, start) {
+		for _, b := range p.blockers(start) {
 			deviations = append(deviations, b.String())
 		}
 	}

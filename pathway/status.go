@@ -115,11 +115,7 @@ func (p *Pathway) Status(now time.Time) Status {
 	}
 	slices.SortStableFunc(s.Sessions, func(a, b Session) int { return a.Start.Compare(b.Start) })
 	if p.ending() == "" && p.Outcome == "" {
-		start := p.dosingFrom(now)
-		if booked := p.booked(Dosing); booked != nil {
-			start = booked.Start
-		}
-		s.Blocked = append(s.Blocked, p.blockers(start, now)...)
+		s.Blocked = append(s.Blocked, p.blockers(p.nextDosing(now))...)
 		if len(p.Pending) > 0 {
 			s.Blocked = append(s.Blocked, Blocker{Code: "unwritten", Sentence: "what was recorded last is not in the records yet"})
 		}

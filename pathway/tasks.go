@@ -111,11 +111,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 	var all []Task
 	soon := now.AddDate(0, 0, p.Protocol.Clearance.AskAgainDaysBefore)
 	if p.dosingWanted() { // what the next dosing session needs is asked for at once, however far away it is
-		next := p.dosingFrom(now)
-		if booked := p.booked(Dosing); booked != nil {
-			next = booked.Start
-		}
-		if next.After(soon) {
+		if next := p.nextDosing(now); next.After(soon) {
 			soon = next
 		}
 	}
