@@ -7,17 +7,30 @@ import (
 	"time"
 )
 
-// MailKind is what a mail to a client is about.
+// MailKind is what a mail is about.
 type MailKind string
 
-// The mails of this version.
+// The mails to a client.
 const (
-	BookedMail    MailKind = "booked"
-	MovedMail     MailKind = "moved"
-	CancelledMail MailKind = "cancelled"
-	ReminderMail  MailKind = "reminder"
-	LetterMail    MailKind = "letter-ready"
+	BookedMail        MailKind = "booked"
+	MovedMail         MailKind = "moved"
+	CancelledMail     MailKind = "cancelled"
+	ReminderMail      MailKind = "reminder"
+	ConsentMail       MailKind = "consent-due"       // a form waits for a signature
+	QuestionnaireMail MailKind = "questionnaire-due" // a form is to be filled in before the appointment at Start, if any
+	LetterMail        MailKind = "letter-ready"
 )
+
+// The mails to staff. They name the pathway by its code and say nothing about the client.
+const (
+	NudgeMail  MailKind = "staff-nudge"  // something waits for you
+	DigestMail MailKind = "staff-digest" // the same, once a day: all pathways of one person go out as one mail
+	UrgentMail MailKind = "staff-urgent" // look now
+	NewsMail   MailKind = "staff-news"   // there is something to know, and nothing to do
+)
+
+// OnCall stands for whoever holds the on-call number, in place of a staff id.
+const OnCall = "on-call"
 
 // MailStatus is where a mail is.
 type MailStatus string
@@ -32,11 +45,12 @@ const (
 	WithdrawnMail MailStatus = "withdrawn"
 )
 
-// Mail is one mail to the client, without anything that names them: who they are and where they read is looked up when it
-// is sent.
+// Mail is one mail, without anything that names its reader: who they are and where they read is looked up when it is sent.
 type Mail struct {
 	Key      string    `json:"key"`
 	Kind     MailKind  `json:"kind"`
+	Staff    string    `json:"staff,omitempty"` // the staff id of its reader; none: it is for the client
+	Since    time.Time `json:"since,omitzero"`  // since when staff are waited for
 	Session  string    `json:"session,omitempty"`
 	Revision int       `json:"revision,omitempty"`
 	Start    time.Time `json:"start,omitzero"`
@@ -44,6 +58,7 @@ type Mail struct {
 	Was      time.Time `json:"was,omitzero"`
 	Lead     string    `json:"lead,omitempty"`
 	Sheet    bool      `json:"sheet,omitempty"`
+	Online   bool      `json:"online,omitempty"` // the session is not at the practice
 	Crisis   string    `json:"crisis,omitempty"`
 	From     time.Time `json:"from,omitzero"`  // not before: the hours of mail
 	Until    time.Time `json:"until,omitzero"` // after this it is too late; zero: never
