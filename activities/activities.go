@@ -25,6 +25,7 @@ const MailQueue = "kap-mail"
 type Activities struct {
 	Store    *records.Store
 	Practice practice.Practice
+	Form     pathway.ConsentDocument // the practice's, in force from its day on
 	Sender   *mail.Sender
 }
 
@@ -48,7 +49,7 @@ func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, 
 	if err := json.Unmarshal(in.Pathway, &p); err != nil {
 		return CommitOutput{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
 	}
-	out, err := a.Store.Commit(ctx, a.Practice.Calendar(), &p, in.Step)
+	out, err := a.Store.Commit(ctx, a.Practice.Calendar(), a.Form, &p, in.Step)
 	if err != nil {
 		return CommitOutput{}, fmt.Errorf("step %d of pathway %s is not written: %s", in.Step.Number, in.Step.Pathway, records.Plain(err))
 	}
@@ -86,27 +87,29 @@ type DeliverInput struct {
 	Key     string `json:"key"`
 }
 
-// Deliver sends one mail of the outbox at most once and says what became of it. It returns an error where another try makes
-// sense: nothing has gone out then.
+// Deliver sends one mail of the outbox at most once and says what became of it; a digest takes along those of other pathways
+// to the same person. It returns an error where another try makes sense: nothing has gone out then.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.MailStatus, error) {
 	claimed, status, err := a.Store.Claim(ctx, in.Pathway, in.Key, lease)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err))
-	case status == pathway.ClaimedMail && claimed.ID == "":
+	case claimed.ID == "" && (status == pathway.ClaimedMail || status == pathway.PendingMail): // pending: it has just been given back
 		return "", temporal.NewApplicationErrorWithOptions("the mail is being sent by another process", "claimed", temporal.ApplicationErrorOptions{NextRetryDelay: lease})
 	case status != pathway.ClaimedMail:
 		return status, nil
 	}
-	letter, err := mail.Write(a.Practice, mail.Facts{
-		Kind: mail.Kind(claimed.Mail.Kind), FirstName: claimed.To.GivenName, Zone: claimed.Zone, Start: claimed.Mail.Start, End: claimed.Mail.End,
-		Was: claimed.Mail.Was, Lead: claimed.Mail.Lead, Sheet: claimed.Mail.Sheet, Crisis: claimed.Mail.Crisis,
-	})
+	address := a.address(claimed)
+	if address == "" {
+		activity.GetLogger(ctx).Error("a mail has nowhere to go", "mail", claimed.ID)
+		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail)
+	}
+	letter, err := mail.Write(a.Practice, facts(claimed))
 	if err != nil {
 		activity.GetLogger(ctx).Error("a mail cannot be written", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail)
 	}
-	sent := a.Sender.Send(ctx, a.Practice, claimed.ID, claimed.To.GivenName, claimed.To.Email, letter)
+	sent := a.Sender.Send(ctx, a.Practice, claimed.ID, claimed.To.GivenName, address, letter)
 	status, wait := outcome(sent)
 	if err := a.settle(ctx, claimed, status); err != nil {
 		return "", err
@@ -118,6 +121,30 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 		activity.GetLogger(ctx).Error("a mail was not delivered", "mail", claimed.ID, "status", status, "error", sent)
 	}
 	return status, nil
+}
+
+// address is where a mail goes: to the client by the records, to staff by the practice's file.
+func (a *Activities) address(c records.Claimed) string {
+	if c.Mail.Staff == "" {
+		return c.To.Email
+	}
+	member, _ := a.Practice.Member(c.Mail.Staff)
+	return member.Email
+}
+
+// facts are what a letter may say.
+func facts(c records.Claimed) mail.Facts {
+	f := mail.Facts{
+		Kind: mail.Kind(c.Mail.Kind), FirstName: c.To.GivenName, Zone: c.Zone, Start: c.Mail.Start, End: c.Mail.End,
+		Was: c.Mail.Was, Lead: c.Mail.Lead, Sheet: c.Mail.Sheet, Online: c.Mail.Online, Crisis: c.Mail.Crisis,
+	}
+	if c.Mail.Zone != "" { // as it is now; the enrolment has the first
+		f.Zone = c.Mail.Zone
+	}
+	for _, w := range c.Waiting {
+		f.Waiting = append(f.Waiting, mail.Waiting(w))
+	}
+	return f
 }
 
 // outcome reads what the mail service answered, and how long to wait before another try.

@@ -70,7 +70,7 @@ func newPost(t *testing.T, base string, timeout time.Duration) *post {
 		CareTeam: pathway.CareTeam{Therapist: "t-lane", Prescriber: "p-singh", Coordinators: []string{"c-desk"}},
 		Eligibility: pathway.Eligibility{Diagnosis: pathway.PTSD, Adult: true, StandardCareTried: true, CommitsToTheArc: true,
 			ComfortableWithTheStates: true, PrimaryMeasure: "pcl-5"},
-		MailPermission: true, Zone: "America/Chicago", PracticeZone: "America/New_York", Protocol: protocol,
+		Contact: pathway.Contact{MailPermission: true, Zone: "America/Chicago"}, PracticeZone: "America/New_York", Protocol: protocol,
 	}
 	p, err := pathway.Enrol(e)
 	if err != nil {
@@ -82,7 +82,7 @@ func newPost(t *testing.T, base string, timeout time.Duration) *post {
 	o := &post{t: t, p: p, url: url, database: database, said: &lines{},
 		acts: &activities.Activities{Store: store, Practice: house, Sender: mail.NewSender(base, "SG.trial-key", timeout)}}
 	from := e.At.AddDate(0, 0, 2)
-	first := pathway.Step{Pathway: p.Code, Number: 1, At: e.At, Acts: []pathway.Act{{Do: pathway.BookDeed, Key: "book/preparation-1", Session: "preparation-1",
+	first := pathway.Step{Pathway: p.Code, Number: 1, At: e.At, Mailing: e.Contact, Acts: []pathway.Act{{Do: pathway.BookDeed, Staff: "t-lane", Key: "book/preparation-1", Session: "preparation-1",
 		Kind: pathway.Preparation, Number: 1, Window: pathway.Window{Earliest: from, Latest: from.AddDate(0, 0, 9), Minutes: 60, GridMinutes: 30}}}}
 	out, err := o.commit(first)
 	if err != nil {
@@ -165,7 +165,7 @@ func (o *post) silentAbout(err error) {
 	if err != nil {
 		text += err.Error()
 	}
-	for _, word := range []string{"zen", "palmyra", "0199", "1990", "sg.trial"} {
+	for _, word := range []string{"zen", "palmyra", "555 0199", "1990-04", "sg.trial"} {
 		if strings.Contains(strings.ToLower(text), word) {
 			o.t.Errorf("%q is said in %s", word, text)
 		}
@@ -301,7 +301,7 @@ func TestAMailIsSentOnce(t *testing.T) {
 	if !strings.Contains(service.bodies[0], "8:00") {
 		t.Errorf("the client's clock is not in %s", service.bodies[0])
 	}
-	for _, word := range []string{"Palmyra", "1990", "0199", "K7Q2M9", "preparation", "t-lane", "ketamine", "ptsd"} {
+	for _, word := range []string{"Palmyra", "1990-04", "555 0199", "K7Q2M9", "preparation", "t-lane", "ketamine", "ptsd"} {
 		if strings.Contains(strings.ToLower(service.bodies[0]), strings.ToLower(word)) {
 			t.Errorf("%q is in %s", word, service.bodies[0])
 		}
@@ -532,7 +532,7 @@ func TestAMailWithdrawnOnItsWayIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
 	var o *post
 	service := newInbox(t, func(w http.ResponseWriter, _ *http.Request) {
-		out, err := o.commit(pathway.Step{Pathway: o.p.Code, Number: o.p.Steps + 1, Previous: o.p.Last, At: o.p.Woken,
+		out, err := o.commit(pathway.Step{Pathway: o.p.Code, Number: o.p.Steps + 1, Previous: o.p.Last, At: o.p.Woken, Mailing: o.p.Contact,
 			Acts: []pathway.Act{{Do: pathway.WithdrawDeed, Key: reminder, Reason: "the session was moved or cancelled"}}})
 		if err != nil || out.Answer.Acts[0].Mail != pathway.ClaimedMail {
 			t.Errorf("found %+v, %v", out.Answer, err)
@@ -568,7 +568,7 @@ func TestErrorsNameNobody(t *testing.T) {
 	o := newPost(t, service.URL, enough)
 	o.do(`alter table journal add constraint calm check (text not like '%Zenobia%')`)
 	at := o.p.Woken
-	step := pathway.Step{Pathway: o.p.Code, Number: o.p.Steps + 1, Previous: o.p.Last, At: at,
+	step := pathway.Step{Pathway: o.p.Code, Number: o.p.Steps + 1, Previous: o.p.Last, At: at, Mailing: o.p.Contact,
 		Entries: []pathway.Entry{{Kind: pathway.Found, Name: "note", At: at, Recorded: at, Text: "Zenobia Palmyra, zen@client.example"}}}
 	_, err := o.commit(step)
 	if err == nil || !strings.Contains(err.Error(), "23514 calm") || !strings.Contains(err.Error(), "step 2 of pathway K7Q2M9") {

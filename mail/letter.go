@@ -1,5 +1,5 @@
-// Package mail is what is written to people, and how it leaves: [Write] turns the facts of an appointment into a letter,
-// [Sender] hands one letter to SendGrid.
+// Package mail is what is written to people, and how it leaves: [Write] turns the facts of an appointment, or of what waits
+// for a member of staff, into a letter; [Sender] hands one letter to SendGrid.
 //
 // Mail is read on lock screens and by other people. Nothing here knows or says what an appointment is for, and nothing
 // here looks at a clock, keeps state, or tries a second time: when and whether to send is the caller's decision.
@@ -21,25 +21,43 @@ import (
 // Kind is the occasion of a letter.
 type Kind string
 
-// The occasions.
+// The occasions of a letter to a client.
 const (
-	Booked      Kind = "booked"
-	Moved       Kind = "moved"
-	Cancelled   Kind = "cancelled"
-	Reminder    Kind = "reminder"
-	LetterReady Kind = "letter-ready"
+	Booked           Kind = "booked"
+	Moved            Kind = "moved"
+	Cancelled        Kind = "cancelled"
+	Reminder         Kind = "reminder"
+	ConsentDue       Kind = "consent-due"
+	QuestionnaireDue Kind = "questionnaire-due"
+	LetterReady      Kind = "letter-ready"
+)
+
+// The occasions of a letter to a member of staff.
+const (
+	StaffNudge  Kind = "staff-nudge"
+	StaffDigest Kind = "staff-digest"
+	StaffUrgent Kind = "staff-urgent"
+	StaffNews   Kind = "staff-news"
 )
 
 // Facts are what a letter needs; nothing about the treatment is among them.
 type Facts struct {
 	Kind       Kind
-	FirstName  string    // may be empty: then the letter greets without a name
-	Zone       string    // the client's, an IANA name such as America/Chicago
-	Start, End time.Time // the appointment; not looked at for letter-ready
+	FirstName  string    // may be empty: then the letter greets without a name; not looked at for staff
+	Zone       string    // the client's, an IANA name such as America/Chicago; staff read the practice's clock
+	Start, End time.Time // the appointment; questionnaire-due: may be zero; not looked at for consent-due, letter-ready and staff
 	Was        time.Time // moved only: the start that no longer holds
 	Lead       string    // reminder only: its rule's name, such as 48h or 2h
 	Sheet      bool      // reminder only: ask the client to read the sheet that the practice handed out
-	Crisis     string    // letter-ready only: the crisis line's text
+	Online     bool      // the appointment is not at the practice
+	Crisis     string    // questionnaire-due and letter-ready only: the crisis line's text
+	Waiting    []Waiting // staff only: what the letter speaks of
+}
+
+// Waiting is one pathway of which a member of staff hears.
+type Waiting struct {
+	Code  string
+	Since time.Time // staff-news: may be zero, because nobody is waited for
 }
 
 // Letter is one mail as the client receives it. Text and HTML say the same.
@@ -95,6 +113,9 @@ func Write(p practice.Practice, f Facts) (Letter, error) {
 		Name:      p.Mail.Name,
 		Location:  p.Mail.Location,
 	}
+	if v.Online { // an address, even below the signature, would send the client there
+		l.Location = ""
+	}
 	if err != nil {
 		return Letter{}, fmt.Errorf("mail: the words for %q: %w", f.Kind, err)
 	}
@@ -118,10 +139,19 @@ type view struct {
 	SameDay   bool // moved: only the hour has changed, on the client's calendar
 	Today     bool // reminder: it goes out on the client's day of the appointment
 	Sheet     bool
+	Online    bool
 	Crisis    string
+	Waiting   []waiting
 }
 
+// waiting is a pathway as staff read of it. Since is a date and a time, or nothing.
+type waiting struct{ Code, Since string }
+
 func newView(p practice.Practice, f Facts) (view, error) {
+	ours, err := pathway.Location("zone", p.Zone)
+	if err != nil {
+		return view{}, fmt.Errorf("mail: practice: %w", err)
+	}
 	v := view{
 		FirstName: oneLine(f.FirstName),
 		Practice:  p.Mail.Name,
@@ -130,39 +160,65 @@ func newView(p practice.Practice, f Facts) (view, error) {
 		Crisis:    oneLine(f.Crisis),
 	}
 	switch f.Kind {
-	case LetterReady:
+	case Booked, Moved, Cancelled, Reminder:
+		v.Online = f.Online
+	case ConsentDue:
+		return v, nil
+	case QuestionnaireDue, LetterReady:
 		if v.Crisis == "" {
 			return view{}, fmt.Errorf("mail: facts.crisis: found nothing, expected the crisis line's text")
 		}
-		return v, nil
-	case Booked, Moved, Cancelled, Reminder:
+		if f.Kind == LetterReady || f.Start.IsZero() {
+			return v, nil
+		}
+	case StaffNudge, StaffDigest, StaffUrgent, StaffNews:
+		v.FirstName = "" // a client's, if anybody's
+		v.Waiting, err = waitingSince(f, ours)
+		return v, err
 	default:
-		return view{}, fmt.Errorf("mail: facts.kind: found %q, expected booked, moved, cancelled, reminder or letter-ready", f.Kind)
+		return view{}, fmt.Errorf("mail: facts.kind: found %q, expected booked, moved, cancelled, reminder, consent-due, questionnaire-due, letter-ready, staff-nudge, staff-digest, staff-urgent or staff-news", f.Kind)
 	}
 	theirs, err := pathway.Location("facts.zone", f.Zone)
 	if err != nil {
 		return view{}, fmt.Errorf("mail: %w", err)
 	}
-	ours, err := pathway.Location("zone", p.Zone)
-	if err != nil {
-		return view{}, fmt.Errorf("mail: practice: %w", err)
-	}
 	if f.Start.IsZero() {
 		return view{}, fmt.Errorf("mail: facts.start: found nothing, expected the appointment's start")
 	}
-	v.When = moment{at: f.Start, theirs: theirs, ours: ours}
+	v.When = moment{at: f.Start, theirs: theirs, ours: ours, online: v.Online}
 	switch f.Kind {
 	case Moved:
 		if f.Was.IsZero() {
 			return view{}, fmt.Errorf("mail: facts.was: found nothing, expected the start that no longer holds")
 		}
-		v.Was = moment{at: f.Was, theirs: theirs, ours: ours}
+		v.Was = moment{at: f.Was, theirs: theirs, ours: ours, online: v.Online}
 		v.SameDay = v.When.Date() == v.Was.Date()
 	case Reminder:
 		v.Sheet = f.Sheet
 		v.Today = v.When.sameDayAs(f.Lead)
 	}
 	return v, nil
+}
+
+func waitingSince(f Facts, zone *time.Location) ([]waiting, error) {
+	if len(f.Waiting) == 0 {
+		return nil, fmt.Errorf("mail: facts.waiting: found nothing, expected at least one pathway")
+	}
+	var all []waiting
+	for i, w := range f.Waiting {
+		shown := waiting{Code: oneLine(w.Code)}
+		if shown.Code == "" {
+			return nil, fmt.Errorf("mail: facts.waiting[%d].code: found nothing, expected the pathway's code", i)
+		}
+		if !w.Since.IsZero() {
+			m := moment{at: w.Since, theirs: zone, ours: zone}
+			shown.Since = m.Date() + ", " + m.Clock()
+		} else if f.Kind != StaffNews {
+			return nil, fmt.Errorf("mail: facts.waiting[%d].since: found nothing, expected since when it waits", i)
+		}
+		all = append(all, shown)
+	}
+	return all, nil
 }
 
 // layout is what the page and the plain text arrange.

@@ -119,8 +119,30 @@ func TestSubjects(t *testing.T) {
 			"Reminder: your appointment today at 10:00 AM EDT", "Thursday, March 12, 12 Linden Street, Suite 3"},
 		"two hours before, yesterday where the client is": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Zone: "Asia/Tokyo", Start: at(t, "2026-03-12T16:00:00Z")},
 			"Reminder: your appointment on Friday, March 13", "1:00 AM JST, 12 Linden Street, Suite 3"},
+		"booked elsewhere": {mail.Facts{Kind: mail.Booked, Online: true, Start: at(t, thursday)},
+			"Your appointment on Thursday, March 12", "10:00 AM EDT, not at the practice"},
+		"two hours before, elsewhere": {mail.Facts{Kind: mail.Reminder, Online: true, Lead: "2h", Start: at(t, thursday)},
+			"Reminder: your appointment today at 10:00 AM EDT", "Thursday, March 12, not at the practice"},
+		"a signature": {mail.Facts{Kind: mail.ConsentDue},
+			"A form is waiting for your signature", "Please call us at +1 555 0100, or reply"},
+		"a form before an appointment": {mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis, Start: at(t, thursday)},
+			"A short form to fill in before Thursday, March 12", "Please bring it to us, or call us at +1 555 0100"},
+		"a form before an appointment, by the client's calendar": {mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis, Zone: "Asia/Tokyo", Start: at(t, "2026-03-12T16:00:00Z")},
+			"A short form to fill in before Friday, March 13", "Please bring it to us, or call us at +1 555 0100"},
+		"a form": {mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis},
+			"A short form to fill in", "Please bring it to us, or call us at +1 555 0100"},
 		"a letter": {mail.Facts{Kind: mail.LetterReady, Crisis: crisis},
 			"A letter is ready for you", "Please call us at +1 555 0100"},
+		"staff are waited for": {mail.Facts{Kind: mail.StaffNudge, Waiting: waiting(t, "K7Q2M9")},
+			"Waiting for you: K7Q2M9", "Since Tuesday, March 10, 2026, 10:00 AM EDT"},
+		"once a day": {mail.Facts{Kind: mail.StaffDigest, Waiting: waiting(t, "K7Q2M9")},
+			"Waiting for you: K7Q2M9", "Since Tuesday, March 10, 2026, 10:00 AM EDT"},
+		"once a day, by several": {mail.Facts{Kind: mail.StaffDigest, Waiting: waiting(t, "K7Q2M9", "B2B2B2", "C3C3C3")},
+			"Waiting for you: 3 pathways", "Since Tuesday, March 10, 2026, 10:00 AM EDT"},
+		"staff are to look now": {mail.Facts{Kind: mail.StaffUrgent, Waiting: waiting(t, "K7Q2M9")},
+			"Urgent: K7Q2M9", "Please look now."},
+		"staff are told": {mail.Facts{Kind: mail.StaffNews, Waiting: waiting(t, "K7Q2M9")},
+			"To know: K7Q2M9", "There is nothing you need to do."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,13 +190,41 @@ func TestWhatEachLetterSays(t *testing.T) {
 			[]string{"Your appointment is today at 10:00 AM EDT", "will be late"}, nil},
 		"a letter": {mail.Facts{Kind: mail.LetterReady, Crisis: crisis, Sheet: true},
 			[]string{"A letter is ready for you at Linden Street Practice", "+1 555 0100", "not monitored", crisis}, []string{"reply to this mail", "sheet"}},
+		"a signature": {mail.Facts{Kind: mail.ConsentDue, Start: start},
+			[]string{"A form is waiting for your signature at Linden Street Practice", "reply to this mail or call us at +1 555 0100"}, []string{"March"}},
+		"a form before an appointment": {mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis, Start: start},
+			[]string{"Before your appointment on Thursday, March 12, 2026, please fill in the short form you were given", "bring it to us soon, or call us at +1 555 0100", "This mail and the form are not monitored", crisis},
+			[]string{"reply to this mail"}},
+		"a form": {mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis},
+			[]string{"Please fill in the short form you were given", "Bring it to us soon, or call us at +1 555 0100", "This mail and the form are not monitored", crisis},
+			[]string{"reply to this mail", "appointment", "0001"}},
+		"an appointment elsewhere": {mail.Facts{Kind: mail.Booked, Online: true, Start: start},
+			[]string{"Not at the practice: it takes place as agreed."}, []string{"Linden Street, Suite 3"}},
+		"an appointment moved elsewhere": {mail.Facts{Kind: mail.Moved, Online: true, Was: start, Start: start.AddDate(0, 0, 5)},
+			[]string{"Not at the practice: it takes place as agreed."}, []string{"Linden Street, Suite 3"}},
+		"a reminder of one elsewhere": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Online: true, Zone: "America/Chicago", Start: start},
+			[]string{"Not at the practice: it takes place as agreed.", "9:00 AM CDT (10:00 AM EDT our time)"}, []string{"Linden Street, Suite 3", "EDT at the practice"}},
+		"one elsewhere is cancelled": {mail.Facts{Kind: mail.Cancelled, Online: true, Start: start},
+			[]string{"will not take place"}, []string{"Linden Street, Suite 3", "as agreed"}},
+		"staff are waited for": {mail.Facts{Kind: mail.StaffNudge, FirstName: "Ada", Crisis: crisis, Zone: "Asia/Tokyo", Start: start, Waiting: waiting(t, "K7Q2M9")},
+			[]string{"Hello,", "K7Q2M9, since Tuesday, March 10, 2026, 10:00 AM EDT", "starter show K7Q2M9", "open pathway-K7Q2M9 in Temporal's Web UI.", "no more on purpose"},
+			[]string{"Ada", "longest", "JST", "March 12", "988"}},
+		"once a day, by several": {mail.Facts{Kind: mail.StaffDigest, Waiting: waiting(t, "K7Q2M9", "B2B2B2", "C3C3C3")},
+			[]string{"The longest waiting first:", "K7Q2M9, since Tuesday, March 10, 2026, 10:00 AM EDT", "B2B2B2, since Wednesday, March 11, 2026, 10:00 AM EDT", "C3C3C3, since Thursday, March 12, 2026, 10:00 AM EDT",
+				"starter show K7Q2M9", "and so for each of them."}, nil},
+		"staff are to look now": {mail.Facts{Kind: mail.StaffUrgent, Waiting: waiting(t, "K7Q2M9")},
+			[]string{"Please look now", "K7Q2M9, since Tuesday, March 10, 2026, 10:00 AM EDT", "starter show K7Q2M9", "pathway-K7Q2M9"}, nil},
+		"staff are told": {mail.Facts{Kind: mail.StaffNews, Waiting: []mail.Waiting{{Code: "K7Q2M9"}}},
+			[]string{"nothing you need to do", "K7Q2M9\n", "starter show K7Q2M9", "pathway-K7Q2M9"}, []string{"since", "0001"}},
 		"a client without a name": {mail.Facts{Kind: mail.Booked, FirstName: " \n", Start: start},
 			[]string{"Hello,"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := tc.facts
-			f.Zone = "America/New_York"
+			if f.Zone == "" {
+				f.Zone = "America/New_York"
+			}
 			l, err := mail.Write(samplePractice(t), f)
 			if err != nil {
 				t.Fatal(err)
@@ -216,8 +266,10 @@ func TestNothingAboutTheTreatment(t *testing.T) {
 			"subject": l.Subject, "preheader": l.Preheader, "text": l.Text, "HTML": markup.Replace(l.HTML),
 			"from": p.Mail.Name + " " + p.Mail.From, "reply-to": p.Mail.ReplyTo,
 		} {
-			if word := unsaid.FindString(text); word != "" {
-				t.Errorf("%s: %q stands in the %s", name, word, part)
+			for _, list := range []*regexp.Regexp{unsaid, mail.Indiscreet} {
+				if word := list.FindString(text); word != "" {
+					t.Errorf("%s: %q stands in the %s", name, word, part)
+				}
 			}
 		}
 		if strings.Contains(l.HTML, "http") || strings.Contains(l.HTML, "<img") || strings.Contains(l.HTML, "url(") {
@@ -252,15 +304,25 @@ func TestAnIndiscreetPracticeIsRefused(t *testing.T) {
 func TestMissingFactsAreNamed(t *testing.T) {
 	t.Parallel()
 	start := at(t, "2026-03-12T14:00:00Z")
-	for want, f := range map[string]mail.Facts{
-		"facts.kind":   {Kind: "hello", Zone: "America/New_York", Start: start},
-		"facts.zone":   {Kind: mail.Booked, Zone: "Mars/Olympus", Start: start},
-		"facts.start":  {Kind: mail.Booked, Zone: "America/New_York"},
-		"facts.was":    {Kind: mail.Moved, Zone: "America/New_York", Start: start},
-		"facts.crisis": {Kind: mail.LetterReady},
+	for name, row := range map[string]struct {
+		want  string
+		facts mail.Facts
+	}{
+		"an unknown kind":           {"facts.kind", mail.Facts{Kind: "hello", Zone: "America/New_York", Start: start}},
+		"no such zone":              {"facts.zone", mail.Facts{Kind: mail.Booked, Zone: "Mars/Olympus", Start: start}},
+		"no start":                  {"facts.start", mail.Facts{Kind: mail.Booked, Zone: "America/New_York"}},
+		"no start before":           {"facts.was", mail.Facts{Kind: mail.Moved, Zone: "America/New_York", Start: start}},
+		"a letter, nobody to call":  {"facts.crisis", mail.Facts{Kind: mail.LetterReady}},
+		"a form, nobody to call":    {"facts.crisis", mail.Facts{Kind: mail.QuestionnaireDue, Crisis: " ", Zone: "America/New_York", Start: start}},
+		"a form, no such zone":      {"facts.zone", mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis, Start: start}},
+		"staff, no pathway":         {"facts.waiting", mail.Facts{Kind: mail.StaffNudge}},
+		"staff, a nameless pathway": {"facts.waiting[0].code", mail.Facts{Kind: mail.StaffNews, Waiting: []mail.Waiting{{Since: start}}}},
+		"staff, since nobody knows": {"facts.waiting[1].since", mail.Facts{Kind: mail.StaffDigest, Waiting: []mail.Waiting{{Code: "K7Q2M9", Since: start}, {Code: "B2B2B2"}}}},
+		"urgent since nobody knows": {"facts.waiting[0].since", mail.Facts{Kind: mail.StaffUrgent, Waiting: []mail.Waiting{{Code: "K7Q2M9"}}}},
 	} {
-		t.Run(want, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			f, want := row.facts, row.want
 			f.FirstName = "Zenobia"
 			_, err := mail.Write(samplePractice(t), f)
 			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Zenobia") {
@@ -334,15 +396,34 @@ func everyLetter(t testing.TB) map[string]mail.Facts {
 	far.FirstName, far.Zone = "Wilhelmina", "Australia/Lord_Howe"
 	all := map[string]mail.Facts{}
 	for where, f := range map[string]mail.Facts{"near": near, "far": far} {
-		for _, kind := range []mail.Kind{mail.Booked, mail.Moved, mail.Cancelled, mail.LetterReady} {
-			f.Kind = kind
-			all[string(kind)+"-"+where] = f
+		for _, f.Online = range []bool{false, true} {
+			if f.Online {
+				where += "-online"
+			}
+			for _, kind := range []mail.Kind{mail.Booked, mail.Moved, mail.Cancelled, mail.ConsentDue, mail.QuestionnaireDue, mail.LetterReady} {
+				f.Kind = kind
+				all[string(kind)+"-"+where] = f
+			}
+			f.Kind = mail.Reminder
+			for _, lead := range []string{"7d", "48h", "24h", "2h"} {
+				f.Lead, f.Sheet = lead, lead == "48h"
+				all["reminder-"+lead+"-"+where] = f
+			}
 		}
-		f.Kind = mail.Reminder
-		for _, lead := range []string{"7d", "48h", "24h", "2h"} {
-			f.Lead, f.Sheet = lead, lead == "48h"
-			all["reminder-"+lead+"-"+where] = f
-		}
+	}
+	all["questionnaire-due-some-day"] = mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis}
+	for _, kind := range []mail.Kind{mail.StaffNudge, mail.StaffDigest, mail.StaffUrgent, mail.StaffNews} {
+		all[string(kind)] = mail.Facts{Kind: kind, Waiting: waiting(t, "K7Q2M9")}
+	}
+	all["staff-digest-of-many"] = mail.Facts{Kind: mail.StaffDigest, Waiting: waiting(t, "K7Q2M9", "B2B2B2", "C3C3C3")}
+	return all
+}
+
+// waiting has one pathway more each day, from Tuesday 10 March 2026 at 10:00 in New York.
+func waiting(t testing.TB, codes ...string) []mail.Waiting {
+	var all []mail.Waiting
+	for i, code := range codes {
+		all = append(all, mail.Waiting{Code: code, Since: at(t, "2026-03-10T14:00:00Z").AddDate(0, 0, i)})
 	}
 	return all
 }

@@ -5,12 +5,16 @@ import (
 	"time"
 )
 
-// moment is an instant as the client reads it: on their own clock and, where the practice's shows another time, on that
+// moment is an instant as its reader reads it: on their own clock and, where the practice's shows another time, on that
 // too.
 type moment struct {
 	at           time.Time
 	theirs, ours *time.Location
+	online       bool // of an appointment that is not at the practice
 }
+
+// Given says whether there is such an instant at all.
+func (m moment) Given() bool { return !m.at.IsZero() }
 
 // Day is "Thursday, March 12": for subjects, which have little room.
 func (m moment) Day() string { return m.at.In(m.theirs).Format("Monday, January 2") }
@@ -23,18 +27,22 @@ func (m moment) Clock() string { return clock(m.at.In(m.theirs)) }
 
 // Both is Clock, and the practice's time where it differs: "10:00 AM EST (9:00 AM CST at the practice)", with the
 // practice's date where that differs as well. Two zones of different names with the same offset at this instant show
-// the same time, so that is said once.
+// the same time, so that is said once. Of an appointment elsewhere nothing is said to be at the practice.
 func (m moment) Both() string {
 	theirs, ours := m.at.In(m.theirs), m.at.In(m.ours)
 	_, a := theirs.Zone()
 	_, b := ours.Zone()
+	whose := "at the practice"
+	if m.online {
+		whose = "our time"
+	}
 	switch {
 	case a == b:
 		return clock(theirs)
 	case date(theirs) == date(ours):
-		return fmt.Sprintf("%s (%s at the practice)", clock(theirs), clock(ours))
+		return fmt.Sprintf("%s (%s %s)", clock(theirs), clock(ours), whose)
 	default:
-		return fmt.Sprintf("%s (%s, %s at the practice)", clock(theirs), date(ours), clock(ours))
+		return fmt.Sprintf("%s (%s, %s %s)", clock(theirs), date(ours), clock(ours), whose)
 	}
 }
 

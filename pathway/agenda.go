@@ -15,6 +15,10 @@ const missedNotice = 4 * time.Hour
 const (
 	byClient = "the client asked for it"
 	tooLate  = "too late"
+	noMail   = "the client wants no mail"
+
+	// unmeasured marks the cancellation of a session for which nothing but the client's measure was missing.
+	unmeasured = "unmeasured"
 )
 
 // Wake is the next moment at which something changes by itself, and what that is. Its time is zero when only people can
@@ -30,13 +34,18 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 	now = p.onward(now)
 	p.Woken = now
 	if len(p.Pending) > entriesAtMost { // after a long absence of the records: first what was said, in parts
-		return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: slices.Clone(p.Pending[:entriesAtMost])}, Wake{At: now}
+		return p.step(now, slices.Clone(p.Pending[:entriesAtMost]), nil), Wake{At: now}
 	}
 	acts := p.acts(now)
 	if len(acts) == 0 && len(p.Pending) == 0 {
 		return nil, p.nextWake(now)
 	}
-	return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: slices.Clone(p.Pending), Acts: acts}, Wake{At: now}
+	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
+}
+
+func (p *Pathway) step(now time.Time, entries []Entry, acts []Act) *Step {
+	return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: entries, Acts: acts,
+		Mailing: Contact{MailPermission: p.MailPermission, Zone: p.Contact.Zone}}
 }
 
 // onward keeps time from going back: a run that was reset on a clock that had been moved may look before what is written.
@@ -56,7 +65,7 @@ func (p *Pathway) acts(now time.Time) []Act {
 		}
 	}
 	if p.Outcome != "" {
-		return acts
+		return append(acts, p.dueNudges(now)...)
 	}
 	if cancels := p.cancellations(now); len(cancels) > 0 {
 		return append(acts, cancels...)
@@ -65,8 +74,10 @@ func (p *Pathway) acts(now time.Time) []Act {
 		acts = append(acts, act)
 	}
 	acts = append(acts, p.dueReminders(now)...)
-	if p.mayEnd(now) {
-		acts = append(acts, Act{Do: EndDeed, Key: "letter", Outcome: p.ending()})
+	acts = append(acts, p.dueAsks(now)...)
+	acts = append(acts, p.dueNudges(now)...)
+	if outcome, _, why := p.endingOf(); p.mayEnd(now) {
+		acts = append(acts, Act{Do: EndDeed, Key: "letter", Outcome: outcome, Reason: why})
 	}
 	return acts
 }
@@ -108,10 +119,10 @@ func (p *Pathway) overtakenRequest(act Act, r Request, now time.Time) string {
 		return "that time has passed"
 	case p.ending() != "" && r.Kind != Integration:
 		return "the pathway is ending"
-	case r.Kind == Dosing && len(p.blockers(start)) > 0:
-		return sentences(p.blockers(start))
-	case r.Kind == Preparation && r.Do == BookDeed && len(p.gates(now)) > 0:
-		return sentences(p.gates(now))
+	case r.Kind == Dosing && len(p.bookable(start, now)) > 0:
+		return sentences(p.bookable(start, now))
+	case r.Kind == Preparation && r.Do == BookDeed && !p.screened(now):
+		return p.unscreened(now)
 	}
 	return ""
 }
@@ -123,6 +134,8 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 		case m.Again.After(now):
 		case m.GivenUp:
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "it was not delivered"})
+		case m.Staff == "" && !p.MailPermission:
+			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: noMail})
 		case p.stale(m):
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "the session was moved or cancelled"})
 		case !m.Until.IsZero() && !m.Until.After(now):
@@ -142,6 +155,7 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 			acts = append(acts, Act{Do: CancelDeed, Key: key, Session: a.Name, State: state, Reason: reason, Request: request, Known: p.known(a)})
 		}
 	}
+	onlyMeasure := func(blocked []Blocker) bool { return len(blocked) == 1 && blocked[0].Code == "measure" }
 	for _, r := range p.Requests {
 		a := p.appointment(r.Session)
 		if r.Do != CancelDeed || a == nil || a.State != Booked {
@@ -150,7 +164,7 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 		reason, state := "the practice asked for it", SessionState(Cancelled)
 		if r.ByClient {
 			reason = byClient
-			if a.Start.Sub(now) < 24*time.Hour {
+			if a.Start.Sub(now) < hours(p.Protocol.Booking.LateHours) {
 				state = CancelledLate
 			}
 		}
@@ -164,7 +178,12 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 		case a.Kind == Dosing && a.Start.Sub(now) <= hours(p.Protocol.Dosing.CheckHoursBefore):
 			if blocked := p.blockers(a.Start); len(blocked) > 0 {
 				cancel(a, Cancelled, "it is blocked: "+sentences(blocked), "")
+				if i := len(acts) - 1; onlyMeasure(blocked) && acts[i].Session == a.Name {
+					acts[i].Rule = unmeasured
+				}
 			}
+		case a.Therapist != p.CareTeam.Therapist:
+			cancel(a, Cancelled, "the care team has changed", "")
 		case a.Kind == Integration && p.followedBy(a) == nil:
 			cancel(a, Cancelled, "the session before it does not take place", "")
 		case a.Kind == Preparation && p.prepared():
@@ -180,7 +199,7 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 // wanted says which session the practice itself books now, if any.
 func (p *Pathway) wanted(now time.Time) Kind {
 	for _, kind := range []Kind{Integration, Preparation, Dosing} {
-		if p.ending() != "" && (kind != Integration || p.unfollowed() == nil || !p.unfollowed().dosed()) {
+		if p.ending() == Lapsed || p.ending() != "" && (kind != Integration || p.unfollowed() == nil || !p.unfollowed().dosed()) {
 			continue // an ending leaves nothing to book but the integration that is owed
 		}
 		if !p.wants(kind, now) || p.tooOften(kind) {
@@ -202,15 +221,24 @@ func (p *Pathway) wants(kind Kind, now time.Time) bool {
 	case Integration:
 		return p.unfollowed() != nil && !p.integrationDeclined()
 	case Preparation:
-		return p.preparationWanted() && p.dosed() == 0 && len(p.gates(now)) == 0 && len(p.ineligible()) == 0
+		return p.preparationWanted() && p.dosed() == 0 && p.screened(now)
 	}
-	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.blockers(p.dosingFrom(now))) == 0
+	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.bookable(p.dosingFrom(now), now)) == 0
 }
 
 // integrationDeclined says whether the client, as the pathway ends, has declined the integration after the last dosing session.
 func (p *Pathway) integrationDeclined() bool {
 	last := p.lastDosed()
-	return p.ending() != "" && last != nil && slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
+	if p.ending() == "" || last == nil {
+		return false
+	}
+	tries := 0 // after sessions that fell through again and again, nobody could be asked
+	for _, t := range p.TasksDone {
+		if t.Task == "talk/"+string(Integration) && t.Outcome == Tried && t.At.After(last.End) {
+			tries++
+		}
+	}
+	return tries >= p.Protocol.Endings.Tries || slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
 		return a.Kind == Integration && a.ByClient && !a.Start.Before(last.End)
 	})
 }
@@ -253,7 +281,7 @@ func (p *Pathway) fellThrough(kind Kind) int {
 		switch {
 		case a.State == Held || a.State == CutShort || a.State == AttendedNotDosed:
 			n = 0
-		case (a.State == NoShow || a.State == CancelledLate) && !p.talkedSince(a.Start):
+		case a.fellThrough() && !p.talkedSince(a.Start):
 			n++
 		}
 	}
@@ -268,6 +296,11 @@ func (p *Pathway) dosingFrom(now time.Time) time.Time {
 			if t := a.Start.In(p.zone()).AddDate(0, 0, p.Protocol.Preparation.DaysBeforeAtLeast); t.After(from) {
 				from = t
 			}
+		}
+	}
+	if ask := p.Protocol.Questionnaire.DaysBefore; len(p.unmeasured(from)) > 0 { // leave time for the last time that the client is asked
+		if t := now.AddDate(0, 0, ask[len(ask)-1]); t.After(from) {
+			from = t
 		}
 	}
 	if last := p.lastDosed(); last != nil {
@@ -332,7 +365,7 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 			until = t
 		}
 	}
-	act := Act{Do: BookDeed, Session: p.nameFor(kind, number), Kind: kind, Number: number, Request: r.ID}
+	act := Act{Do: BookDeed, Session: p.nameFor(kind, number), Kind: kind, Number: number, Request: r.ID, Staff: p.CareTeam.Therapist, Online: r.Online}
 	if kind == Dosing {
 		until = p.dosingUntil(until)
 		follow := p.follow()
@@ -387,26 +420,15 @@ func (p *Pathway) dueReminders(now time.Time) []Act {
 	return acts
 }
 
-// mayEnd says whether everything is done that an ending asks for.
-func (p *Pathway) mayEnd(now time.Time) bool {
-	if p.ending() == "" || len(p.Requests) > 0 {
-		return false
-	}
-	for _, a := range p.Appointments {
-		if a.State == Booked {
-			return false
-		}
-	}
-	if p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() {
-		return false
-	}
-	return len(p.endingTasks(now)) == 0
-}
-
 // Finished says whether nothing at all is left to do, so that the workflow may complete.
 func (p *Pathway) Finished(now time.Time) bool {
 	step, _ := p.Due(now)
-	return p.Outcome != "" && step == nil && len(p.Outbox) == 0 && len(p.Tasks(now)) == 0
+	return p.Outcome != "" && step == nil && len(p.Outbox) == 0 && len(p.Tasks(now)) == 0 && !now.Before(p.closes())
+}
+
+// closes is when an ended pathway takes nothing more.
+func (p *Pathway) closes() time.Time {
+	return p.Ended.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.OpenDays)
 }
 
 // nextWake is the next moment at which something changes by itself.
@@ -422,8 +444,27 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
 	}
+	for _, t := range p.Tasks(now) {
+		at(t.Due, "is it done: %s", t.Key)
+		at(p.next(t, now).at, "tell whoever owes it: %s", t.Key)
+	}
 	if p.Outcome != "" {
+		at(p.closes(), "nothing more is taken")
 		return next
+	}
+	for _, a := range p.asks(now) {
+		_, moment, _ := p.nextAsk(a, now)
+		at(moment, "ask the client: %s", a.about)
+	}
+	for _, d := range p.debts(now) {
+		at(d.since.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.LapseDays), "it has waited for long: %s", d.key)
+	}
+	if p.ending() == Completed {
+		at(p.endingSince().AddDate(0, 0, p.Protocol.Nudges.CallDays), "the last measure is missing")
+	}
+	for _, f := range p.Forms {
+		day, _ := f.InForce.in(p.zone())
+		at(day, "a newer consent form is in force")
 	}
 	for _, a := range p.Appointments {
 		for _, r := range p.reminders(a) {
@@ -431,6 +472,7 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 		}
 		if a.State == Booked {
 			if a.Kind == Dosing {
+				at(before(a.Start.In(p.zone()), p.Protocol.Questionnaire.DaysBefore[0]*24), "a measure is asked for, %s", a.Name)
 				at(a.Start.Add(-hours(p.Protocol.Dosing.CheckHoursBefore)), "%d-hour check, %s", p.Protocol.Dosing.CheckHoursBefore, a.Name)
 			}
 			at(a.End, "end of %s", a.Name)
@@ -455,9 +497,6 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 	}
 	for _, c := range p.Calls {
 		at(c.Until, "a call has lost its point")
-	}
-	for _, t := range p.Tasks(now) {
-		at(t.Due, "is it done: %s", t.Key)
 	}
 	return next
 }

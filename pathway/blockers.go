@@ -2,6 +2,7 @@ package pathway
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,29 +39,75 @@ func reasons(all []Blocker) string {
 	return strings.Join(s, "; ")
 }
 
-// blockers lists what blocks a dosing session that starts at start, given what is known (protocol, section 3). It is
-// asked when booking, whenever something changes, 48 hours before and on the day, and again of a session that was held.
-func (p *Pathway) blockers(start time.Time) []Blocker {
-	var found []Blocker
-	for _, check := range p.checks() {
-		if b := check(start); b.Code != "" {
-			found = append(found, b)
-		}
-	}
-	for _, h := range p.Holds {
-		if h.held(start) {
-			found = append(found, Blocker{Code: "hold", Sentence: fmt.Sprintf("%s holds the pathway", h.Name), Reason: string(h.Cause) + ", " + h.Why})
-		}
-	}
-	return append(found, p.ineligible()...)
+// rules are what blocks a dosing session, each asked for the session's start (protocol, section 3). The order is that in which
+// staff read them.
+var rules = []func(p *Pathway, start time.Time) []Blocker{
+	one((*Pathway).phaseCheck),
+	one((*Pathway).eligibilityCheck),
+	one((*Pathway).findingCheck),
+	one((*Pathway).clearanceDecided),
+	one((*Pathway).clearanceStands),
+	one((*Pathway).clearanceDays),
+	one((*Pathway).clearanceSessions),
+	one((*Pathway).checkpointCheck),
+	one((*Pathway).evaluationGate),
+	one((*Pathway).consentGate),
+	one((*Pathway).planGate),
+	one((*Pathway).preparationCheck),
+	one((*Pathway).integrationCheck),
+	one((*Pathway).spacingCheck),
+	one((*Pathway).maximumCheck),
+	one((*Pathway).measureCheck),
+	one((*Pathway).riskCheck),
+	one((*Pathway).reviewCheck),
+	(*Pathway).holdChecks,
 }
 
-// checks are the rules that block a dosing session, each asked for the session's start.
-func (p *Pathway) checks() []func(start time.Time) Blocker {
-	return []func(time.Time) Blocker{
-		p.clearanceGate, p.evaluationGate, p.consentGate, p.planGate,
-		p.preparationCheck, p.integrationCheck, p.spacingCheck, p.maximumCheck,
+func one(check func(*Pathway, time.Time) Blocker) func(*Pathway, time.Time) []Blocker {
+	return func(p *Pathway, start time.Time) []Blocker {
+		if b := check(p, start); b.Code != "" {
+			return []Blocker{b}
+		}
+		return nil
 	}
+}
+
+// blockers lists what blocks a dosing session that starts at start, given what is known. It is asked when booking, whenever
+// something changes, 48 hours before and on the day, and again of a session that was held.
+func (p *Pathway) blockers(start time.Time) []Blocker {
+	var found []Blocker
+	for _, check := range rules {
+		found = append(found, check(p, start)...)
+	}
+	return found
+}
+
+// bookable lists what keeps a dosing session from being booked. Its measure is asked for only in the days before it, so it is not
+// missing until the last check.
+func (p *Pathway) bookable(start, now time.Time) []Blocker {
+	found := p.blockers(start)
+	if start.Sub(now) > hours(p.Protocol.Dosing.CheckHoursBefore) {
+		found = slices.DeleteFunc(found, func(b Blocker) bool { return b.Code == "measure" })
+	}
+	return found
+}
+
+// phaseCheck: nothing is dosed once an ending has begun.
+func (p *Pathway) phaseCheck(start time.Time) Blocker {
+	if p.Outcome == "" && p.ending() == "" || p.endingSince().After(start) {
+		return Blocker{}
+	}
+	return Blocker{Code: "phase", Sentence: "the pathway is ending"}
+}
+
+func (p *Pathway) holdChecks(start time.Time) []Blocker {
+	var found []Blocker
+	for _, h := range p.Holds {
+		if h.held(start) {
+			found = append(found, Blocker{Code: h.Name, Sentence: h.Name + " holds the pathway", Reason: string(h.Cause) + ", " + h.Why})
+		}
+	}
+	return found
 }
 
 func (p *Pathway) preparationCheck(start time.Time) Blocker {

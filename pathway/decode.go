@@ -36,6 +36,9 @@ func decode(name string, raw []byte, into any, zone *time.Location) *Refusal {
 	fields := fieldsOf(reflect.ValueOf(into).Elem())
 	for _, f := range found {
 		i := slices.IndexFunc(fields, func(known field) bool { return known.name == f.name })
+		if c, ok := into.(interface{ other(member) bool }); i < 0 && ok && c.other(f) {
+			continue
+		}
 		if i < 0 {
 			var names []string
 			for _, known := range fields {
@@ -109,6 +112,9 @@ func fieldsOf(v reflect.Value) []field {
 	var fields []field
 	for i := range v.NumField() {
 		t := v.Type().Field(i)
+		if !t.IsExported() || t.Tag.Get("kap") != "" { // nobody's to say but ours
+			continue
+		}
 		if t.Anonymous {
 			fields = append(fields, fieldsOf(v.Field(i))...)
 			continue
@@ -208,6 +214,11 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return fmt.Errorf("%s: found %d characters, expected at most %d", f.name, len(text), textAtMost)
 	}
 	v.SetString(text)
+	if c, ok := v.Interface().(interface{ check() error }); ok {
+		if err := c.check(); err != nil {
+			return fmt.Errorf("%s: found %s, %w", f.name, quoted(text), err)
+		}
+	}
 	return nil
 }
 

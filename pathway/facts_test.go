@@ -107,7 +107,7 @@ func TestADosingSessionThatTookPlaceAfterItsCancellationIsRecorded(t *testing.T)
 		t.Fatalf("it is %s", got)
 	}
 	h.until(a.End)
-	h.must("session-held", "by", "t-lane", "session", a.Name, "outcome", "held", "in_person", true, "therapist_present_throughout", true, "client_still_willing", true)
+	h.must("session-held", dosingDay(a.Name)...)
 	if h.p.dosed() != 1 || len(h.p.Holds) != 1 {
 		t.Fatalf("%d dosing sessions, holds %+v", h.p.dosed(), h.p.Holds)
 	}
@@ -181,6 +181,10 @@ func TestAfterTheEndingTheLastCallIsStillMade(t *testing.T) {
 		t.Fatalf("outcome %q, finished %v", h.p.Outcome, h.p.Finished(h.now))
 	}
 	h.must("task-done", "by", "c-desk", "task", "call/letter", "outcome", "reached")
+	if tasks := h.p.Tasks(h.now); len(tasks) > 0 || h.p.Finished(h.now) {
+		t.Errorf("finished %v, tasks %+v", h.p.Finished(h.now), tasks)
+	}
+	h.until(h.now.AddDate(1, 0, 1)) // so long it takes adverse events and corrections
 	if !h.p.Finished(h.now) {
 		t.Errorf("not finished: %+v", h.p.Tasks(h.now))
 	}

@@ -86,14 +86,7 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 		if len(m.Findings) > 0 {
 			return "", refuse(Blocked, "prescriber-clearance: decision: found cleared together with findings; expected not-cleared or more-information while they stand")
 		}
-		var bars []Finding
-		if e := latest(p.Evaluations, farFuture); e != nil {
-			bars = append(bars, e.Findings...)
-		}
-		if c := latest(p.Clearances, farFuture); c != nil {
-			bars = append(bars, c.Findings...)
-		}
-		if slices.ContainsFunc(bars, func(f Finding) bool { return f == Psychosis || f == Mania || f == Cardiovascular }) {
+		if p.barred() {
 			return "", refuse(Blocked, "prescriber-clearance: decision: found cleared, but a finding that was recorded last forbids it; expected not-cleared or more-information, or first a record without that finding")
 		}
 	case MoreInformation:
@@ -110,7 +103,6 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
 	}
 	p.Clearances = insert(p.Clearances, *m)
-	p.holdInCrisis(m.At, m.Findings)
 	return fmt.Sprintf("prescriber's clearance: %s (a medical decision, not a prescription)", m.Decision) + overtaken(p.Clearances, m.At), nil
 }
 
@@ -186,7 +178,6 @@ func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Re
 		return fmt.Sprintf("the psychological evaluation says %s already", m.Decision), errAlreadySo
 	}
 	p.Evaluations = insert(p.Evaluations, *m)
-	p.holdInCrisis(m.At, m.Findings)
 	if m.Decision == Defer {
 		return fmt.Sprintf("psychological evaluation: deferred, to be looked at again on %s", m.ReviewOn) + overtaken(p.Evaluations, m.At), nil
 	}
@@ -241,7 +232,7 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		if want := p.Diagnosis.Evidence(); m.EvidenceExplained != want {
 			return "", refuse(BadValue, "consent: evidence: found %q, expected how far the evidence carries for this client's diagnosis: the details say it", m.EvidenceExplained)
 		}
-		if want := p.Protocol.Consent; m.DocumentVersion != want.Version || strings.ToLower(m.DocumentSHA256) != want.SHA256 {
+		if want := p.form(m.At); m.DocumentVersion != want.Version || strings.ToLower(m.DocumentSHA256) != want.SHA256 {
 			return "", refuse(BadValue, "consent: document_version and document_sha256: found %s and %s, expected the form in force, %q and %q",
 				quoted(m.DocumentVersion), quoted(shorten(m.DocumentSHA256)), want.Version, want.SHA256)
 		}
@@ -293,30 +284,87 @@ func (p *Pathway) gates(at time.Time) []Blocker {
 	return slices.DeleteFunc([]Blocker{p.clearanceGate(at), p.evaluationGate(at), p.consentGate(at), p.planGate(at)}, func(b Blocker) bool { return b.Code == "" })
 }
 
+// clearanceGate says what is wrong with the clearance at a moment, if anything.
 func (p *Pathway) clearanceGate(at time.Time) Blocker {
-	c := latest(p.Clearances, at)
-	block := func(format string, args ...any) Blocker {
-		return Blocker{Code: clearanceGate, Sentence: fmt.Sprintf(format, args...)}
-	}
-	because := func(sentence, reason string) Blocker { return Blocker{clearanceGate, sentence, reason} }
-	if c == nil {
-		return block("the prescriber has not cleared the client")
-	}
-	switch c.Decision {
-	case NotCleared:
-		return because("the prescriber has not cleared the client", c.Reason)
-	case Revoked:
-		return because("the prescriber revoked the clearance", c.Reason)
-	case MoreInformation:
-		return because("the prescriber needs more information", c.Needed)
-	}
-	if until := p.clearanceUntil(*c); !at.Before(until) {
-		return block("the clearance covers %d days and does not reach beyond %s; the prescriber must clear again", p.Protocol.Clearance.Days, p.day(until))
-	}
-	if n := p.dosedBetween(c.At, at); n >= p.Protocol.Clearance.DosingSessions {
-		return block("%d dosing sessions were given since the clearance of %s, which is what it covers; the prescriber must clear again", n, p.day(c.At))
+	for _, check := range []func(time.Time) Blocker{p.clearanceDecided, p.clearanceStands, p.clearanceDays, p.clearanceSessions, p.checkpointCheck} {
+		if b := check(at); b.Code != "" {
+			return b
+		}
 	}
 	return Blocker{}
+}
+
+func (p *Pathway) clearanceDecided(at time.Time) Blocker {
+	c := latest(p.Clearances, at)
+	switch {
+	case c == nil:
+		return Blocker{Code: clearanceGate, Sentence: "the prescriber has not cleared the client"}
+	case c.Decision == NotCleared:
+		return Blocker{clearanceGate, "the prescriber has not cleared the client", c.Reason}
+	case c.Decision == Revoked:
+		return Blocker{clearanceGate, "the prescriber revoked the clearance", c.Reason}
+	case c.Decision == MoreInformation:
+		return Blocker{clearanceGate, "the prescriber needs more information", c.Needed}
+	}
+	return Blocker{}
+}
+
+// clearanceStands: an adverse event, a change of medication or a blood pressure over the limit voids it.
+func (p *Pathway) clearanceStands(at time.Time) Blocker {
+	c, since := latest(p.Clearances, at), p.voidedSince(at)
+	if c == nil || !c.At.Before(since) {
+		return Blocker{}
+	}
+	return Blocker{Code: "clearance-void", Sentence: fmt.Sprintf("what happened on %s voids the clearance; the prescriber must clear again", p.day(since))}
+}
+
+func (p *Pathway) clearanceDays(at time.Time) Blocker {
+	c := latest(p.Clearances, at)
+	if c == nil || at.Before(p.clearanceUntil(*c)) {
+		return Blocker{}
+	}
+	return Blocker{Code: "clearance-days", Sentence: fmt.Sprintf("the clearance covers %d days and does not reach beyond %s; the prescriber must clear again",
+		p.Protocol.Clearance.Days, p.day(p.clearanceUntil(*c)))}
+}
+
+func (p *Pathway) clearanceSessions(at time.Time) Blocker {
+	c := latest(p.Clearances, at)
+	if c == nil {
+		return Blocker{}
+	}
+	n := p.dosedBetween(c.At, at)
+	if n < p.Protocol.Clearance.DosingSessions {
+		return Blocker{}
+	}
+	return Blocker{Code: "clearance-sessions", Sentence: fmt.Sprintf("%d dosing sessions were given since the clearance of %s, which is what it covers; the prescriber must clear again", n, p.day(c.At))}
+}
+
+// checkpointCheck: after every second dosing session the prescriber clears again, however much the clearance still covers.
+func (p *Pathway) checkpointCheck(at time.Time) Blocker {
+	last, n := p.lastDosedBefore(at), p.dosedBetween(time.Time{}, at)
+	if last == nil || n%p.Protocol.Clearance.EveryDosingSessions != 0 || n >= p.Protocol.Dosing.AtMost {
+		return Blocker{}
+	}
+	if c := latest(p.Clearances, at); c != nil && !c.At.Before(last.End) {
+		return Blocker{}
+	}
+	return Blocker{Code: "checkpoint", Sentence: fmt.Sprintf("%d dosing sessions were given; the prescriber must clear again after %s", n, last.Name)}
+}
+
+// screened says whether preparation may be booked.
+func (p *Pathway) screened(at time.Time) bool {
+	return len(p.gates(at)) == 0 && len(p.ineligible()) == 0 && len(p.standing(at)) == 0
+}
+
+// unscreened says what keeps preparation from being booked.
+func (p *Pathway) unscreened(at time.Time) string {
+	missing := p.gates(at)
+	for _, b := range []Blocker{p.eligibilityCheck(at), p.findingCheck(at)} {
+		if b.Code != "" {
+			missing = append(missing, b)
+		}
+	}
+	return sentences(missing)
 }
 
 func (p *Pathway) clearanceUntil(c PrescriberClearance) time.Time {
@@ -345,10 +393,30 @@ func (p *Pathway) consentGate(at time.Time) Blocker {
 		return Blocker{Code: consentGate, Sentence: "informed consent is not recorded"}
 	case c.Decision == Withdrawn:
 		return Blocker{Code: consentGate, Sentence: "the client has withdrawn consent"}
-	case c.DocumentVersion != p.Protocol.Consent.Version:
-		return Blocker{Code: consentGate, Sentence: fmt.Sprintf("consent was given to form %s; the form in force is %s", c.DocumentVersion, p.Protocol.Consent.Version)}
+	case c.DocumentVersion != p.form(at).Version:
+		return Blocker{Code: consentGate, Sentence: fmt.Sprintf("consent was given to form %s; the form in force is %s", c.DocumentVersion, p.form(at).Version)}
 	}
 	return Blocker{}
+}
+
+// form is the consent form in force at a moment: the one of the enrolment, or a later one that the practice has issued since.
+func (p *Pathway) form(at time.Time) ConsentDocument {
+	form := p.Protocol.Consent
+	for _, f := range p.Forms {
+		if day, ok := f.InForce.in(p.zone()); ok && !day.After(at) {
+			form = f
+		}
+	}
+	return form
+}
+
+// Outdates says whether a consent form of the practice is newer than the ones that this pathway knows.
+func (p *Pathway) Outdates(form ConsentDocument) bool {
+	last := p.Protocol.Consent
+	if len(p.Forms) > 0 {
+		last = p.Forms[len(p.Forms)-1]
+	}
+	return form.InForce > last.InForce && form.Version != last.Version && p.Outcome == ""
 }
 
 func (p *Pathway) planGate(at time.Time) Blocker {
@@ -366,7 +434,7 @@ func (p *Pathway) planUntil(s SafetyPlan) time.Time {
 	return s.At.In(p.zone()).AddDate(0, 0, p.Protocol.SafetyPlan.Days)
 }
 
-// ineligible says what enrolment recorded that speaks against KAP: it blocks at once, and declining is proposed.
+// ineligible says what enrolment recorded that speaks against KAP for good: it blocks at once, and declining is proposed.
 func (p *Pathway) ineligible() []Blocker {
 	var found []Blocker
 	for _, e := range []struct {
@@ -384,6 +452,82 @@ func (p *Pathway) ineligible() []Blocker {
 		}
 	}
 	return found
+}
+
+func (p *Pathway) eligibilityCheck(time.Time) Blocker {
+	if found := p.ineligible(); len(found) > 0 {
+		return Blocker{found[0].Code, found[0].Sentence, reasons(found)}
+	}
+	return Blocker{}
+}
+
+// proposal is what the protocol proposes for a finding.
+func (f Finding) proposal() EvaluationDecision {
+	switch f {
+	case SingleSession, Recreational:
+		return Decline
+	}
+	return Defer
+}
+
+// says is a finding in words.
+func (f Finding) says() string {
+	return map[Finding]string{
+		ActiveCrisis: "an active crisis", SelfHarmRisk: "an imminent risk of self-harm", Psychosis: "a history of psychosis", Mania: "a history of mania",
+		Cardiovascular: "a cardiovascular condition that the prescriber names as a bar", SubstanceUse: "active substance use that is not addressed",
+		SingleSession: "the client wants a single session", Recreational: "the aim is recreational or experiential",
+	}[f]
+}
+
+// standing are the findings that stand at a moment: of the latest evaluation, or of the enrolment while there is none, and of the latest clearance.
+func (p *Pathway) standing(at time.Time) []Finding {
+	all := slices.Clone(p.Findings)
+	if e := latest(p.Evaluations, at); e != nil {
+		all = slices.Clone(e.Findings)
+	}
+	if c := latest(p.Clearances, at); c != nil {
+		all = append(all, c.Findings...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// findingCheck: a finding blocks until the evaluation, or the clearance, that follows it no longer has it.
+func (p *Pathway) findingCheck(at time.Time) Blocker {
+	found := p.standing(at)
+	if len(found) == 0 {
+		return Blocker{}
+	}
+	var says []string
+	for _, f := range found {
+		says = append(says, f.says())
+	}
+	return Blocker{Code: "finding", Sentence: "a finding speaks against it", Reason: strings.Join(says, "; ")}
+}
+
+// barred says whether something on record forbids "cleared": a history of psychosis or mania, which an episode during the
+// pathway is as well, or a cardiovascular condition that the prescriber names as a bar.
+func (p *Pathway) barred() bool {
+	return slices.ContainsFunc(p.standing(farFuture), func(f Finding) bool { return f == Psychosis || f == Mania || f == Cardiovascular }) ||
+		slices.ContainsFunc(p.Events, func(e AdverseEvent) bool { return e.Kind == PsychosisOrMania })
+}
+
+// findingFlags hold the pathway at once where a finding says that the client is in danger.
+func (p *Pathway) findingFlags() []flag {
+	var all []flag
+	found := func(from string, at time.Time, findings []Finding) {
+		if slices.Contains(findings, ActiveCrisis) || slices.Contains(findings, SelfHarmRisk) {
+			all = append(all, flag{from: from, cause: Crisis, since: at, needs: []Role{Therapist}, why: "found when the client was evaluated"})
+		}
+	}
+	found("enrolment", p.Enrolment.At, p.Findings)
+	for _, c := range p.Clearances {
+		found(c.ID, c.At, c.Findings)
+	}
+	for _, e := range p.Evaluations {
+		found(e.ID, e.At, e.Findings)
+	}
+	return all
 }
 
 // jointDecision says since when cleared, suitable and consented have held together, each by its own person.
@@ -443,13 +587,6 @@ func overtaken[T happening](all []T, at time.Time) string {
 		return "; a later decision is on record and stays in force"
 	}
 	return ""
-}
-
-// holdInCrisis holds the pathway at once when a finding says that the client is in danger (protocol, section 1).
-func (p *Pathway) holdInCrisis(at time.Time, findings []Finding) {
-	if slices.Contains(findings, ActiveCrisis) || slices.Contains(findings, SelfHarmRisk) {
-		p.hold(at, Crisis, []Role{Therapist}, "found at an evaluation")
-	}
 }
 
 func sameDay(a, b time.Time, zone *time.Location) bool {

@@ -10,43 +10,155 @@ import (
 // HoldInForce keeps every dosing session from taking place until each role that its cause asks for has released it.
 // Releasing one hold leaves the others (protocol, section 4).
 type HoldInForce struct {
-	Name     string    `json:"name"` // hold-1: it may stand in an error text, its cause may not
-	Cause    Cause     `json:"cause"`
-	Since    time.Time `json:"since"`
-	Why      string    `json:"why"`
-	Needs    []Role    `json:"needs"`
-	Released []Role    `json:"released,omitempty"`
-	Until    time.Time `json:"until,omitzero"` // when the last of them released it
+	Name     string        `json:"name"` // hold-1: it may stand in an error text, its cause may not
+	Cause    Cause         `json:"cause"`
+	Since    time.Time     `json:"since"`
+	Why      string        `json:"why"`
+	Needs    []Role        `json:"needs"`
+	Releases []HoldRelease `json:"releases,omitempty"`
+	Until    time.Time     `json:"until,omitzero"`   // when the last of them released it
+	Lifted   bool          `json:"lifted,omitempty"` // a correction took its cause away
+	From     string        `json:"from,omitempty"`   // the entry, or the session, that it follows from
+	What     string        `json:"what,omitempty"`   // tells two findings in one entry apart
 }
 
-func (h HoldInForce) inForce() bool { return len(h.open()) > 0 }
+// HoldRelease is one role's part in releasing a hold.
+type HoldRelease struct {
+	Role Role      `json:"role"`
+	ID   string    `json:"id"` // of the message
+	At   time.Time `json:"at"`
+}
+
+func (h HoldInForce) inForce() bool { return !h.Lifted && len(h.Open()) > 0 }
 
 // held says whether a hold kept sessions from taking place at a moment.
 func (h HoldInForce) held(at time.Time) bool {
-	return !h.Since.After(at) && (h.inForce() || h.Until.After(at))
+	return !h.Lifted && !h.Since.After(at) && (h.inForce() || h.Until.After(at))
 }
 
-func (h HoldInForce) open() []Role {
-	return slices.DeleteFunc(slices.Clone(h.Needs), func(r Role) bool { return slices.Contains(h.Released, r) })
+// Open lists the roles that have yet to release a hold.
+func (h HoldInForce) Open() []Role {
+	return slices.DeleteFunc(slices.Clone(h.Needs), func(r Role) bool {
+		return slices.ContainsFunc(h.Releases, func(x HoldRelease) bool { return x.Role == r })
+	})
 }
 
-func (p *Pathway) hold(at time.Time, cause Cause, needs []Role, why string) string {
-	name := fmt.Sprintf("hold-%d", len(p.Holds)+1)
-	p.Holds = append(p.Holds, HoldInForce{Name: name, Cause: cause, Since: at, Why: why, Needs: needs})
-	return name
-}
-
-// Cause is why a clinician holds a pathway.
+// Cause is why a pathway is held.
 type Cause string
 
-// The causes that the rules themselves know.
+// The causes, and who releases each (protocol, section 4).
 const (
-	Crisis    Cause = "crisis"    // released by the therapist
-	Deviation Cause = "deviation" // released by both clinicians
+	Crisis       Cause = "crisis"        // the therapist, with a risk assessment
+	ItemNine     Cause = "item-9"        // the therapist, with a risk assessment and the safety plan looked at
+	AdverseCause Cause = "adverse-event" // the prescriber
+	Worsening    Cause = "worsening"     // both clinicians
+	Deviation    Cause = "deviation"     // both clinicians
+	Concern      Cause = "concern"       // whoever placed it
 )
 
-// Options lists what may be written.
-func (Cause) Options() []string { return []string{"crisis", "concern"} }
+// Options lists what a person may write; the other causes are found by the rules.
+func (Cause) Options() []string { return []string{string(Crisis), string(Concern)} }
+
+// urgent says whether somebody has to look at once.
+func (c Cause) urgent() bool { return c != Worsening && c != Concern }
+
+// flag is a finding that holds the pathway: it follows from what is on record, and a correction can take it away.
+type flag struct {
+	from  string
+	what  string
+	cause Cause
+	since time.Time
+	why   string
+	needs []Role
+}
+
+// flags are all findings that follow from what is on record.
+func (p *Pathway) flags() []flag {
+	all := append(p.findingFlags(), p.measureFlags()...)
+	all = append(all, p.adverseFlags()...)
+	for _, r := range p.Risks {
+		if r.Outcome == AtRisk {
+			all = append(all, flag{from: r.ID, cause: Crisis, since: r.At, needs: []Role{Therapist}, why: "the risk assessment says that the client is at risk"})
+		}
+	}
+	return all
+}
+
+// derive holds the pathway for every finding that does not hold it yet. It is asked after each message, because what is learned
+// late, or corrected, changes what had been found.
+func (p *Pathway) derive(at time.Time) {
+	for _, f := range p.flags() {
+		if !slices.ContainsFunc(p.Holds, func(h HoldInForce) bool {
+			return !h.Lifted && h.From == f.from && h.Cause == f.cause && h.What == f.what
+		}) {
+			p.hold(f)
+		}
+	}
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.dosed() {
+			p.deriveDeviations(at, a)
+		}
+	}
+}
+
+// deriveDeviations holds the pathway for what was done against the rules at a session, as far as that is known now and was not before.
+func (p *Pathway) deriveDeviations(at time.Time, a *Appointment) {
+	var fresh []deviation
+	for _, d := range p.deviations(*a) {
+		if !slices.ContainsFunc(p.Holds, func(h HoldInForce) bool {
+			return h.Cause == Deviation && !h.Lifted && h.From == a.Name && slices.Contains(strings.Fields(h.What), d.code)
+		}) {
+			fresh = append(fresh, d)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	var codes, says []string
+	for _, d := range fresh {
+		codes, says = append(codes, d.code), append(says, d.says)
+	}
+	if slices.ContainsFunc(p.Holds, func(h HoldInForce) bool { return h.Cause == Deviation && h.From == a.Name }) {
+		at = at.Truncate(time.Second) // learned later than the session's own record
+	} else if a.Record != nil {
+		at = a.Record.At
+	}
+	p.hold(flag{from: a.Name, what: strings.Join(codes, " "), cause: Deviation, since: at, needs: clinicians,
+		why: fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(says, "; "))})
+}
+
+// lift takes away the holds whose causes a correction has removed.
+func (p *Pathway) lift(at time.Time) {
+	flags := p.flags()
+	for i := range p.Holds {
+		h := &p.Holds[i]
+		if h.Lifted || h.From == "" || h.Cause == Concern {
+			continue
+		}
+		stands := slices.ContainsFunc(flags, func(f flag) bool { return f.from == h.From && f.cause == h.Cause && f.what == h.What })
+		if h.Cause == Deviation {
+			stands = false
+			if a := p.appointment(h.From); a != nil && a.dosed() {
+				for _, d := range p.deviations(*a) {
+					stands = stands || slices.Contains(strings.Fields(h.What), d.code)
+				}
+			}
+		}
+		if h.Cause == Crisis && slices.ContainsFunc(p.Placed, func(m PlaceHold) bool { return m.ID == h.From }) {
+			stands = true
+		}
+		if !stands {
+			h.Lifted = true
+			p.note(at, "hold", "%s is lifted: a correction took its cause away", h.Name)
+		}
+	}
+}
+
+func (p *Pathway) hold(f flag) string {
+	name := fmt.Sprintf("hold-%d", len(p.Holds)+1)
+	p.Holds = append(p.Holds, HoldInForce{Name: name, Cause: f.cause, Since: f.since, Why: f.why, Needs: f.needs, From: f.from, What: f.what})
+	return name
+}
 
 // PlaceHold stops all dosing at once.
 type PlaceHold struct {
@@ -65,43 +177,201 @@ func (m *PlaceHold) record(p *Pathway, _ time.Time) (string, *Refusal) {
 			return fmt.Sprintf("%s holds the pathway for this reason", h.Name), errAlreadySo
 		}
 	}
-	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(m.At, m.Cause, needs, m.Reason)), nil
+	p.Placed = append(p.Placed, *m)
+	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(flag{from: m.ID, cause: m.Cause, since: m.At, needs: needs, why: m.Reason})), nil
 }
+
+// ReleaseDecision is to release, or to take one's release back while the other clinician's is awaited.
+type ReleaseDecision string
+
+// Options lists what may be written.
+func (ReleaseDecision) Options() []string { return []string{"release", TakeBack} }
+
+// TakeBack withdraws one's own part of a decision that needs both clinicians, while the other part is awaited.
+const TakeBack = "take-back"
 
 // Release takes one role's part of a hold away.
 type Release struct {
 	Envelope
-	Hold   string `json:"hold" must:"yes"`
-	Reason string `json:"reason" must:"yes"`
+	Hold     string          `json:"hold" must:"yes"`
+	Decision ReleaseDecision `json:"decision,omitempty"` // none: release
+	Reason   string          `json:"reason" must:"yes"`
 }
 
 func (m *Release) record(p *Pathway, _ time.Time) (string, *Refusal) {
-	role := p.CareTeam.Role(m.By)
-	var names []string
-	for i := range p.Holds {
-		h := &p.Holds[i]
-		if h.inForce() {
-			names = append(names, h.Name)
+	i := slices.IndexFunc(p.Holds, func(h HoldInForce) bool { return h.Name == m.Hold })
+	if i < 0 {
+		var names []string
+		for _, h := range p.Holds {
+			if h.inForce() {
+				names = append(names, h.Name)
+			}
 		}
-		if h.Name != m.Hold {
-			continue
+		if len(names) == 0 {
+			return "", refuse(BadValue, "release: hold: found %s, but nothing holds this pathway", quoted(m.Hold))
 		}
-		if slices.Contains(h.Released, role) || !h.inForce() {
-			return fmt.Sprintf("%s is released by the %s", h.Name, role), errAlreadySo
-		}
-		if !slices.Contains(h.Needs, role) {
-			return "", refuse(WrongPerson, "release: by: found %s, who is this pathway's %s; %s is released by its %s", m.By, role, h.Name, p.who(h.open()))
-		}
-		h.Released = append(h.Released, role)
-		if !h.inForce() {
-			h.Until = m.At
-		} else {
-			return fmt.Sprintf("%s is released by the %s and waits for the %s", h.Name, role, p.who(h.open())), nil
-		}
-		return fmt.Sprintf("%s is released", h.Name), nil
+		return "", refuse(BadValue, "release: hold: found %s, expected one of %s", quoted(m.Hold), strings.Join(names, ", "))
 	}
-	if len(names) == 0 {
-		return "", refuse(BadValue, "release: hold: found %s, but nothing holds this pathway", quoted(m.Hold))
+	h, role := &p.Holds[i], p.CareTeam.Role(m.By)
+	mine := slices.IndexFunc(h.Releases, func(x HoldRelease) bool { return x.Role == role })
+	switch {
+	case !h.inForce():
+		return fmt.Sprintf("%s is released", h.Name), errAlreadySo
+	case m.Decision == TakeBack && mine < 0:
+		return fmt.Sprintf("%s is not released by the %s", h.Name, role), errAlreadySo
+	case m.Decision == TakeBack:
+		h.Releases = slices.Delete(h.Releases, mine, mine+1)
+		return fmt.Sprintf("%s: the %s's release is taken back", h.Name, role), nil
+	case mine >= 0:
+		return fmt.Sprintf("%s is released by the %s", h.Name, role), errAlreadySo
+	case !slices.Contains(h.Needs, role):
+		return "", refuse(WrongPerson, "release: by: found %s, who is this pathway's %s; %s is released by its %s", m.By, role, h.Name, p.who(h.Open()))
+	case m.At.Before(h.Since):
+		return "", refuse(BadValue, "release: at: found %s, expected a moment after %s began to hold, %s", p.clockTime(m.At), h.Name, p.clockTime(h.Since))
 	}
-	return "", refuse(BadValue, "release: hold: found %s, expected one of %s", quoted(m.Hold), strings.Join(names, ", "))
+	if r := p.mayRelease(*h, m.At); r != nil {
+		return "", r
+	}
+	h.Releases = append(h.Releases, HoldRelease{role, m.ID, m.At})
+	if h.inForce() {
+		return fmt.Sprintf("%s is released by the %s and waits for the %s", h.Name, role, p.who(h.Open())), nil
+	}
+	for _, x := range h.Releases {
+		if x.At.After(h.Until) {
+			h.Until = x.At
+		}
+	}
+	return fmt.Sprintf("%s is released", h.Name), nil
+}
+
+// mayRelease asks for what a release rests on: a risk assessment, and after item 9 a safety plan that was looked at since.
+func (p *Pathway) mayRelease(h HoldInForce, at time.Time) *Refusal {
+	if h.Cause != Crisis && h.Cause != ItemNine {
+		return nil
+	}
+	if !p.assessed(h.Since, at) {
+		return refuse(Blocked, "release: %s is released with a risk assessment, and none that says safe-to-continue is recorded since %s; send risk-assessment first", h.Name, p.clockTime(h.Since))
+	}
+	if h.Cause == ItemNine {
+		reviewed := slices.ContainsFunc(p.Risks, func(r RiskAssessment) bool {
+			return r.SafetyPlanReviewed && !r.At.Before(h.Since) && !r.At.After(at)
+		})
+		if s := latest(p.SafetyPlans, at); !reviewed && (s == nil || s.At.Before(h.Since)) {
+			return refuse(Blocked, "release: %s is released once the safety plan was looked at, and nothing says so since %s; send safety-plan, or risk-assessment with safety_plan_reviewed", h.Name, p.clockTime(h.Since))
+		}
+	}
+	return nil
+}
+
+// RiskOutcome is what a risk assessment found.
+type RiskOutcome string
+
+// Safe to continue, or at risk: then the pathway is held.
+const (
+	SafeToContinue RiskOutcome = "safe-to-continue"
+	AtRisk         RiskOutcome = "at-risk"
+)
+
+// Options lists what may be written.
+func (RiskOutcome) Options() []string { return []string{string(SafeToContinue), string(AtRisk)} }
+
+// RiskAssessment is the therapist's, after an item 9 or in a crisis. What was said stays in the clinical record.
+type RiskAssessment struct {
+	Envelope
+	Outcome            RiskOutcome `json:"outcome" must:"yes"`
+	SafetyPlanReviewed bool        `json:"safety_plan_reviewed" must:"yes"`
+}
+
+func (m *RiskAssessment) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	p.Risks = insert(p.Risks, *m)
+	return fmt.Sprintf("risk assessment: %s", m.Outcome) + overtaken(p.Risks, m.At), nil
+}
+
+// assessed says whether the latest risk assessment between two moments says that the client is safe to continue.
+func (p *Pathway) assessed(since, at time.Time) bool {
+	r := latest(p.Risks, at)
+	return r != nil && !r.At.Before(since) && r.Outcome == SafeToContinue
+}
+
+// EventKind is what happened.
+type EventKind string
+
+// The adverse events of the protocol (section 4), and what is handled as one.
+const (
+	PressureNotSettling EventKind = "blood-pressure-not-settling"
+	PsychosisOrMania    EventKind = "psychosis-or-mania"
+	UrinarySymptoms     EventKind = "urinary-symptoms"
+	Misuse              EventKind = "misuse"
+	Pregnancy           EventKind = "pregnancy"
+	SeriousEvent        EventKind = "serious-event"
+	MedicationChange    EventKind = "medication-change"
+	LeftUnsafely        EventKind = "left-unsteady-or-alone"
+	OtherEvent          EventKind = "other"
+)
+
+// Options lists what may be written.
+func (EventKind) Options() []string {
+	return []string{string(PressureNotSettling), string(PsychosisOrMania), string(UrinarySymptoms), string(Misuse), string(Pregnancy), string(SeriousEvent),
+		string(MedicationChange), string(LeftUnsafely), string(OtherEvent)}
+}
+
+// Severity grades an adverse event.
+type Severity string
+
+// Options lists what may be written.
+func (Severity) Options() []string { return []string{"mild", "moderate", "severe"} }
+
+// AdverseEvent holds the pathway and voids the clearance, unless it is a mild one of no named kind.
+type AdverseEvent struct {
+	Envelope
+	Kind     EventKind `json:"kind" must:"yes"`
+	Severity Severity  `json:"severity" must:"yes"`
+	Reason   string    `json:"reason,omitempty"`
+}
+
+func (m *AdverseEvent) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	if m.Kind == OtherEvent && m.Reason == "" {
+		return "", refuse(MissingField, "adverse-event: the field \"reason\" is missing; an event of another kind needs a few words")
+	}
+	p.Events = insert(p.Events, *m)
+	switch {
+	case p.Outcome != "":
+		return "an adverse event is recorded; both clinicians hear of it", nil
+	case m.grave():
+		return "an adverse event is recorded: it holds the pathway, and the clearance is void until the prescriber clears again", nil
+	}
+	return "an adverse event is recorded", nil
+}
+
+// grave says whether an event counts as moderate or worse. The kinds that the protocol names always do.
+func (m AdverseEvent) grave() bool { return m.Kind != OtherEvent || m.Severity != "mild" }
+
+func (p *Pathway) adverseFlags() []flag {
+	var all []flag
+	for _, e := range p.Events {
+		if e.grave() && (p.Outcome == "" || e.At.Before(p.Ended)) {
+			why := string(e.Kind)
+			if e.Reason != "" {
+				why += ", " + e.Reason
+			}
+			all = append(all, flag{from: e.ID, cause: AdverseCause, since: e.At, needs: []Role{Prescriber}, why: why})
+		}
+	}
+	return all
+}
+
+// voidedSince is the latest event up to a moment that voids a clearance given before it; zero where there is none.
+func (p *Pathway) voidedSince(at time.Time) time.Time {
+	var since time.Time
+	for _, e := range p.Events {
+		if e.grave() && !e.At.After(at) && e.At.After(since) {
+			since = e.At
+		}
+	}
+	for _, a := range p.Appointments {
+		if a.Kind == Dosing && a.Record != nil && !a.End.After(at) && a.End.After(since) && p.overLimit(a.Record.PressureBefore) {
+			since = a.End
+		}
+	}
+	return since
 }

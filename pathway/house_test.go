@@ -3,6 +3,7 @@ package pathway
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,7 @@ type house struct {
 	taken   []Span
 	journal []Entry
 	mails   []Mail
+	silent  bool // the client fills in nothing unless the test says so
 	steps   []Step
 	answers []Answer
 	settled []Settled
@@ -33,14 +35,19 @@ func newYork() *time.Location { zone, _ := time.LoadLocation("America/New_York")
 func testProtocol() Protocol {
 	return Protocol{
 		Version:     "test",
-		Consent:     ConsentDocument{Version: "2026-1", SHA256: strings.Repeat("0", 64)},
+		Consent:     ConsentDocument{Version: "2026-1", SHA256: strings.Repeat("0", 64), InForce: "2025-11-01"},
 		Preparation: PreparationRules{Sessions: 2, AtLeast: 1, Minutes: 60, DaysApartAtLeast: 3, DaysBeforeAtLeast: 2},
-		Dosing:      DosingRules{AtMost: 6, Minutes: 180, DaysApartAtLeast: 7, DaysApartAim: 14, CheckHoursBefore: 48, RecordWithinHours: 2},
+		Dosing:      DosingRules{AtMost: 6, Minutes: 180, DaysApartAtLeast: 7, DaysApartAim: 14, CheckHoursBefore: 48, RecordWithinHours: 2, BloodPressureLimit: "140/90"},
 		Integration: IntegrationRules{Minutes: 60, HoursAfterAtLeast: 24, HoursAfterAtMost: 72},
-		Clearance:   ClearanceRules{DosingSessions: 2, Days: 60, AskAgainDaysBefore: 7},
+		Clearance:   ClearanceRules{DosingSessions: 2, Days: 60, AskAgainDaysBefore: 7, EveryDosingSessions: 2},
 		SafetyPlan:  SafetyPlanRules{Days: 90},
-		Booking:     BookingRules{NoticeHours: 48, WindowDays: 28, GridMinutes: 30, RebookingsInARow: 2},
-		Mail:        MailRules{From: "08:00", Until: "20:00", SpreadMinutes: 15},
+		Booking:     BookingRules{NoticeHours: 48, WindowDays: 28, GridMinutes: 30, RebookingsInARow: 2, LateHours: 24},
+		Measures: MeasureRules{Days: 7, LowBaseline: 10, PHQ9: ScaleRules{5, 5, 5}, GAD7: ScaleRules{4, 4, 5}, PCL5: ScaleRules{10, 5, 0},
+			NotWorking: NotWorkingRules{FromDosing: 4, PercentAtMost: 25}, AtTheMost: AtTheMostRules{PercentAtLeast: 50}},
+		Questionnaire: QuestionnaireRules{DaysBefore: []int{6, 4, 3}, CallHoursBefore: 60, LateHoursAtMost: 12},
+		Nudges:        NudgeRules{ClinicianDays: []int{2, 5}, ClientDays: []int{3, 7}, ClientLate: 24, CallDays: 10, UrgentHours: 1, OnCallHours: 2},
+		Endings:       EndingRules{LapseDays: 60, LapseCalls: 2, Tries: 2, OpenDays: 365},
+		Mail:          MailRules{From: "08:00", Until: "20:00", SpreadMinutes: 15},
 		Reminders: []ReminderRule{
 			{Name: "7d", HoursBefore: 168, LateMinutesAtMost: 1440},
 			{Name: "48h", HoursBefore: 48, LateMinutesAtMost: 360, Sheet: true},
@@ -57,7 +64,7 @@ func testEnrolment(at time.Time) Enrolment {
 		CareTeam: CareTeam{Therapist: "t-lane", Prescriber: "p-singh", Coordinators: []string{"c-desk"}},
 		Eligibility: Eligibility{Diagnosis: TreatmentResistantDepression, Adult: true, StandardCareTried: true, CommitsToTheArc: true,
 			ComfortableWithTheStates: true, PrimaryMeasure: "phq-9"},
-		MailPermission: true, Zone: "America/New_York", PracticeZone: "America/New_York", Protocol: testProtocol(),
+		Contact: Contact{MailPermission: true, Zone: "America/New_York"}, PracticeZone: "America/New_York", Protocol: testProtocol(),
 	}
 }
 
@@ -136,13 +143,17 @@ func (h *house) until(to time.Time) {
 	h.t.Helper()
 	for range 1000 {
 		_, next := h.p.Due(h.now)
-		if next.At.IsZero() || next.At.After(to) {
+		last := next.At.IsZero() || next.At.After(to)
+		if h.now = next.At; last {
 			h.now = to
-			h.work()
+		}
+		h.work()
+		if a := h.p.booked(Dosing); !h.silent && a != nil && h.now.After(a.Start.AddDate(0, 0, -6)) && h.now.Before(a.Start) {
+			h.measureAll()
+		}
+		if last {
 			return
 		}
-		h.now = next.At
-		h.work()
 	}
 	h.t.Fatal("woken without end")
 }
@@ -172,7 +183,7 @@ func (h *house) must(name string, fields ...any) Reply {
 
 func (h *house) refused(code RefusalCode, name string, fields ...any) string {
 	h.t.Helper()
-	before := h.decisions()
+	before, told := h.decisions(), len(h.journal)
 	_, err := h.say(name, fields...)
 	r := AsRefusal(err)
 	if r == nil || r.Code != code {
@@ -181,7 +192,7 @@ func (h *house) refused(code RefusalCode, name string, fields ...any) string {
 	if after := h.decisions(); after != before {
 		h.t.Fatalf("%s was refused and yet changed the pathway:\n%s\n%s", name, before, after)
 	}
-	if h.journal[len(h.journal)-1].Kind != Rejected && h.settled == nil {
+	if !slices.ContainsFunc(h.journal[told:], func(e Entry) bool { return e.Kind == Rejected }) && h.settled == nil {
 		h.t.Fatalf("%s was refused and not journalled", name)
 	}
 	return r.Sentence
@@ -190,7 +201,7 @@ func (h *house) refused(code RefusalCode, name string, fields ...any) string {
 // decisions is everything but the bookkeeping of messages and steps.
 func (h *house) decisions() string {
 	q := *h.p
-	q.Pending, q.Refused, q.Steps, q.Last, q.Woken = nil, nil, 0, "", time.Time{}
+	q.Pending, q.Refused, q.Steps, q.Last, q.Woken, q.Nudges, q.Outbox = nil, nil, 0, "", time.Time{}, nil, nil
 	text, _ := json.Marshal(q)
 	return string(text)
 }
@@ -226,6 +237,47 @@ func (h *house) screen() {
 	h.plan("on-file")
 }
 
+// dosingDay is the record of a dosing session at which all went as it should; more says what did not.
+func dosingDay(name string, more ...any) []any {
+	fields := map[string]any{
+		"by": "t-lane", "session": name, "outcome": "held", "in_person": true, "therapist_present_throughout": true, "client_still_willing": true,
+		"prescription_reference": "rx-1", "dose_as_given": "as prescribed", "route": "sublingual",
+		"blood_pressure_before": "122/78", "blood_pressure_at_40_minutes": "134/84", "blood_pressure_leaving": "126/80",
+		"pregnancy_asked": true, "medication_change_asked": true, "urinary_symptoms_asked": true,
+		"oriented_and_steady": true, "named_adult_driving": true, "no_driving_until_next_day_explained": true,
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		fields[more[i].(string)] = more[i+1]
+	}
+	var all []any
+	for name, value := range fields {
+		if value != nil {
+			all = append(all, name, value)
+		}
+	}
+	return all
+}
+
+// measure records a questionnaire now; a PHQ-9 without its ninth item gets a calm one.
+func (h *house) measure(scale Scale, total int, item9 ...int) {
+	h.t.Helper()
+	fields := []any{"by", "t-lane", "scale", string(scale), "total", total}
+	if scale == PHQ9 {
+		fields = append(fields, "item_9", append(item9, 0)[0])
+	}
+	h.must("measure", fields...)
+}
+
+// measureAll records what the next dosing session still waits for: better each time.
+func (h *house) measureAll() {
+	h.t.Helper()
+	if a := h.p.booked(Dosing); a != nil {
+		for _, s := range h.p.unmeasured(a.Start) {
+			h.measure(s, 20-3*h.p.dosed())
+		}
+	}
+}
+
 // hold lets the next booked session of a kind take place and records it as held.
 func (h *house) hold(kind Kind, more ...any) *Appointment {
 	h.t.Helper()
@@ -235,11 +287,11 @@ func (h *house) hold(kind Kind, more ...any) *Appointment {
 	}
 	name := a.Name
 	h.until(a.End.Add(time.Minute))
-	fields := []any{"by", "t-lane", "session", name, "outcome", "held"}
+	fields := append([]any{"by", "t-lane", "session", name, "outcome", "held"}, more...)
 	if kind == Dosing {
-		fields = append(fields, "in_person", true, "therapist_present_throughout", true, "client_still_willing", true)
+		fields = dosingDay(name, more...)
 	}
-	h.must("session-held", append(fields, more...)...)
+	h.must("session-held", fields...)
 	return h.p.appointment(name)
 }
 

@@ -80,7 +80,11 @@ func (w *witness) oblige(t *rapid.T, h *house) {
 	}
 	task := tasks[rapid.IntRange(0, len(tasks)-1).Draw(t, "task")]
 	next := rapid.SampledFrom([]string{"another", "another", "another", "close"}).Draw(t, "next")
-	input := strings.NewReplacer("<another or close>", next, "<why>", "looked at together", "<to whom>", "a clinic", "<for what>", "psychotherapy").Replace(task.JSON)
+	input := strings.NewReplacer("<another or close>", next, "<why>", "looked at together", "<to whom>", "a clinic", "<for what>", "psychotherapy",
+		"<its reference>", "rx-1", "<as given>", "as prescribed", "<route>", "sublingual", "<mmHg>", "122/80",
+		`"<total>"`, fmt.Sprint(rapid.IntRange(3, 20).Draw(t, "total")), `"<item 9>"`, fmt.Sprint(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 1, 3}).Draw(t, "item 9")),
+		"<what must change>", "sleep", "<a day>", h.now.AddDate(0, 0, 30).Format("2006-01-02"),
+		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete").Replace(task.JSON)
 	w.send(h, task.Message, input)
 }
 
@@ -109,8 +113,8 @@ func (w *witness) meddle(t *rapid.T, h *house) {
 		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"no-show"}`, session)},
 		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"attended-not-dosed","reason":"unwell"}`, session)},
 		{"session-held", fmt.Sprintf(`{"by":%q,"session":%q,"outcome":"held","start":%q,"next":"another","client_agrees":true}`, who, session, around)},
-		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"held","end":%q,"in_person":true,"therapist_present_throughout":true,"client_still_willing":true}`, session, around)},
-		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"cut-short","start":%q,"in_person":true,"therapist_present_throughout":true,"client_still_willing":true}`, session, around)},
+		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"held","end":%q,%s}`, session, around, theDay)},
+		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"cut-short","start":%q,"reason":"unwell",%s}`, session, around, theDay)},
 		{"session-held", fmt.Sprintf(`{"by":%q,"session":%q,"outcome":"held","preparation_complete":true}`, who, session)},
 		{"session-held", fmt.Sprintf(`{"by":"t-lane","session":%q,"outcome":"held","next":"close","client_agrees":false}`, session)},
 		{"prescriber-clearance", fmt.Sprintf(`{"by":"p-singh","decision":"revoked","reason":"learned late","at":%q}`, around)},
@@ -123,6 +127,11 @@ func (w *witness) meddle(t *rapid.T, h *house) {
 	}).Draw(t, "message")
 	w.send(h, message[0], message[1])
 }
+
+// theDay is a dosing day at which all went as it should.
+const theDay = `"in_person":true,"therapist_present_throughout":true,"client_still_willing":true,"prescription_reference":"rx-1","dose_as_given":"as prescribed","route":"oral",` +
+	`"blood_pressure_before":"120/80","blood_pressure_at_40_minutes":"120/80","blood_pressure_leaving":"120/80","pregnancy_asked":true,"medication_change_asked":true,` +
+	`"urinary_symptoms_asked":true,"oriented_and_steady":true,"named_adult_driving":true,"no_driving_until_next_day_explained":true`
 
 func (w *witness) send(h *house, name, input string) {
 	holds := len(h.p.Holds)

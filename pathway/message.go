@@ -90,7 +90,7 @@ func Messages() []MessageType {
 			make:    func() message { return &CancelSession{} },
 		}, {
 			Name: "session-held", Roles: everybody,
-			About:   "Says how a session went: held, attended-not-dosed, cut-short, no-show or cancelled-late. A dosing record says who was there; an integration record says what is next.",
+			About:   "Says how a session went: held, attended-not-dosed, cut-short, no-show or cancelled-late. A dosing session's record says all of its day; an integration's says what is next.",
 			Example: `{"by": "t-lane", "session": "integration-1", "outcome": "held", "next": "another", "client_agrees": true}`,
 			Bare:    `{"by": "", "session": "", "outcome": "held"}`,
 			make:    func() message { return &SessionHeld{} },
@@ -105,6 +105,38 @@ func Messages() []MessageType {
 			Example: `{"by": "t-lane", "hold": "hold-1", "reason": "risk assessed, safe to go on"}`,
 			make:    func() message { return &Release{} },
 		}, {
+			Name: "measure", Roles: []Role{Therapist},
+			About:   "The therapist records a questionnaire: phq-9 with its item 9, gad-7, pcl-5, or the clinician's total for grief.",
+			Example: `{"by": "t-lane", "scale": "phq-9", "total": 14, "item_9": 0}`,
+			Bare:    `{"by": "", "scale": "", "total": ""}`,
+			make:    func() message { return &Measure{} },
+		}, {
+			Name: "adverse-event", Roles: clinicians,
+			About:   "Says that something went wrong, or that the client's medication has changed. It holds the pathway and voids the clearance, unless it is mild and of no named kind.",
+			Example: `{"by": "t-lane", "kind": "urinary-symptoms", "severity": "moderate"}`,
+			make:    func() message { return &AdverseEvent{} },
+		}, {
+			Name: "risk-assessment", Roles: []Role{Therapist},
+			About:   "The therapist has assessed the client's risk: safe-to-continue, or at-risk, which holds the pathway.",
+			Example: `{"by": "t-lane", "outcome": "safe-to-continue", "safety_plan_reviewed": true}`,
+			make:    func() message { return &RiskAssessment{} },
+		}, {
+			Name: "review", Roles: clinicians,
+			About:   "A clinician reviews the treatment: continue, adjust, one-more, stop or complete, with a reason; take-back withdraws it while the other clinician's is awaited.",
+			Example: `{"by": "t-lane", "decision": "adjust", "reason": "more time for integration"}`,
+			make:    func() message { return &Review{} },
+		}, {
+			Name: "stop", Roles: []Role{Therapist},
+			About:   "The therapist ends the treatment: it is not working, or must not go on. As lapsed, when the client has not answered for long.",
+			Example: `{"by": "t-lane", "reason": "no important change, agreed with the prescriber"}`,
+			Bare:    `{"by": ""}`,
+			make:    func() message { return &Stop{} },
+		}, {
+			Name: "withdraw", Roles: everybody,
+			About:   "The client withdraws, at any time and without a reason, through whoever hears of it first.",
+			Example: `{"by": "c-desk"}`,
+			make:    func() message { return &Withdrawal{} },
+		}, {
 			Name: "referral", Roles: []Role{Therapist},
 			About:   "The therapist says to whom the client is referred, and for what. No pathway is stopped or declined without one.",
 			Example: `{"by": "t-lane", "to": "community mental health center", "purpose": "trauma-focused psychotherapy"}`,
@@ -114,6 +146,21 @@ func Messages() []MessageType {
 			About:   "Says that something a person had to do was done: a call, a conversation, a letter.",
 			Example: `{"by": "t-lane", "task": "conversation", "outcome": "reached"}`,
 			make:    func() message { return &TaskDone{} },
+		}, {
+			Name: "care-team", Roles: everybody,
+			About:   "Gives the pathway another therapist, prescriber or coordinators. What is booked is booked anew with a new therapist.",
+			Example: `{"by": "c-desk", "therapist": "t-ortiz", "reason": "parental leave"}`,
+			make:    func() message { return &CareTeamChange{} },
+		}, {
+			Name: "contact", Roles: everybody,
+			About:   "Says how the client can be reached: permission to mail, time zone, weekly times. Addresses are not part of it.",
+			Example: `{"by": "c-desk", "mail_permission": true, "zone": "America/Chicago", "availability": ["tuesday 09:00-13:00"]}`,
+			make:    func() message { return &ContactChange{} },
+		}, {
+			Name: "correct", Roles: everybody,
+			About:   "Corrects an earlier entry, by its id: give the fields that were wrong as they should have been, or happened for its time, or void. Whoever may record it may correct it.",
+			Example: `{"by": "t-lane", "entry": "<id of the entry>", "why": "total mistyped", "total": 12}`,
+			make:    func() message { return &Correction{} },
 		}, {
 			Name: "refresh", Roles: everybody,
 			About:   "Makes the pathway look again now and continue in a fresh run. Changes nothing about the client.",
@@ -183,6 +230,10 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	}
 	entry.Text = what
 	p.Unheard = false
+	if p.Outcome != "" && (name == "adverse-event" || name == "correct") {
+		p.Later = append(p.Later, Later{entry.ID, name, now})
+	}
+	p.derive(now)
 	p.Pending = append(p.Pending, entry)
 	p.Seen = lastOf(append(p.Seen, entry.ID), seenAtMost)
 	p.noteJointDecision(now)
@@ -244,11 +295,15 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	if slices.Contains(p.Seen, entry.ID) {
 		return "this very message was taken before; nothing has changed", errAlreadySo
 	}
-	if p.Outcome != "" && name != "task-done" { // calls are made after an ending, too
-		return "", refuse(HasEnded, "%s: this pathway ended as %s on %s and takes no more messages; for a client who comes back, enrol anew", name, p.Outcome, p.clockTime(p.Ended))
+	if p.Outcome != "" && !slices.Contains(afterTheEnding, name) {
+		return "", refuse(HasEnded, "%s: this pathway ended as %s on %s and takes no more of these; for a client who comes back, enrol anew", name, p.Outcome, p.clockTime(p.Ended))
 	}
 	return m.record(p, now)
 }
+
+// afterTheEnding are the messages that an ended pathway takes: calls are still made, and what went wrong or was written down
+// wrongly still reaches the journal and both clinicians. They change no outcome.
+var afterTheEnding = []string{"task-done", "adverse-event", "correct", "care-team", "refresh"}
 
 func (p *Pathway) who(roles []Role) string {
 	var names []string
@@ -322,7 +377,8 @@ func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 	}
 	with = append([]Field{{"by", p.CareTeam.id(by)}}, with...)
 	if name == consentGate {
-		with = append(with, Field{"document_version", p.Protocol.Consent.Version}, Field{"document_sha256", p.Protocol.Consent.SHA256},
+		form := p.form(p.Woken)
+		with = append(with, Field{"document_version", form.Version}, Field{"document_sha256", form.SHA256},
 			Field{"evidence", p.Diagnosis.Evidence()})
 	}
 	for _, f := range with {

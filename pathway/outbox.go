@@ -51,6 +51,7 @@ type Mail struct {
 	Kind     MailKind  `json:"kind"`
 	Staff    string    `json:"staff,omitempty"` // the staff id of its reader; none: it is for the client
 	Since    time.Time `json:"since,omitzero"`  // since when staff are waited for
+	Zone     string    `json:"zone,omitempty"`  // the client's, when it was written
 	Session  string    `json:"session,omitempty"`
 	Revision int       `json:"revision,omitempty"`
 	Start    time.Time `json:"start,omitzero"`
@@ -67,9 +68,10 @@ type Mail struct {
 }
 
 // write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
-func (p *Pathway) write(m Mail) {
-	at := p.Woken
-	if !p.MailPermission {
+func (p *Pathway) write(s Step, m Mail) {
+	at := s.At
+	m.Zone = s.Mailing.Zone
+	if !s.Mailing.MailPermission {
 		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, false)
 		return
 	}
@@ -78,7 +80,7 @@ func (p *Pathway) write(m Mail) {
 		expected = m.Was
 	}
 	soon := (m.Kind == CancelledMail || m.Kind == MovedMail) && expected.Sub(at) <= hours(p.Protocol.Dosing.CheckHoursBefore)
-	if opening := p.mailHour(at, 24*time.Hour); opening.After(at) && !soon && m.Kind != ReminderMail && (m.Until.IsZero() || opening.Before(m.Until)) {
+	if opening := p.mailHourIn(mustZone(m.Zone), at, 24*time.Hour); opening.After(at) && !soon && m.Kind != ReminderMail && (m.Until.IsZero() || opening.Before(m.Until)) {
 		m.From = opening
 	}
 	p.Outbox = append(p.Outbox, m)
@@ -96,6 +98,12 @@ func (p *Pathway) spoken(m Mail) string {
 		return fmt.Sprintf("%s on %s will not take place", m.Session, when)
 	case ReminderMail:
 		return fmt.Sprintf("remind them of %s on %s", m.Session, when)
+	}
+	switch m.Kind {
+	case ConsentMail:
+		return "a form waits for their signature"
+	case QuestionnaireMail:
+		return "a form is to be filled in"
 	}
 	return "a letter is ready at the practice"
 }
@@ -119,6 +127,7 @@ type Call struct {
 	Since   time.Time `json:"since"`
 	Until   time.Time `json:"until,omitzero"` // after this it has no point
 	Urgent  bool      `json:"urgent,omitempty"`
+	Staff   bool      `json:"staff,omitempty"` // it is a member of staff who is called
 }
 
 func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, urgent bool) {
@@ -155,8 +164,18 @@ func (p *Pathway) Undelivered(key string) {
 	}
 }
 
-// stale says whether a mail speaks of a time that no longer holds.
+// stale says whether a mail speaks of a time that no longer holds, or asks for what is there by now.
 func (p *Pathway) stale(m Mail) bool {
+	switch {
+	case m.Kind == ConsentMail:
+		return p.consentGate(farFuture).Code == ""
+	case m.Kind == QuestionnaireMail && m.Session == "":
+		return len(p.unclosed(farFuture)) == 0
+	case m.Kind == QuestionnaireMail:
+		if a := p.appointment(m.Session); a != nil && len(p.unmeasured(a.Start)) == 0 {
+			return true
+		}
+	}
 	if m.Session == "" {
 		return false
 	}
@@ -214,7 +233,11 @@ func before(start time.Time, n int) time.Time {
 // mailHour brings a moment into the hours of mail on the client's clock: to the next opening, spread over its first minutes,
 // or, where that would be too late, to just before the last closing.
 func (p *Pathway) mailHour(moment time.Time, late time.Duration) time.Time {
-	local := moment.In(p.clientZone())
+	return p.mailHourIn(p.clientZone(), moment, late)
+}
+
+func (p *Pathway) mailHourIn(zone *time.Location, moment time.Time, late time.Duration) time.Time {
+	local := moment.In(zone)
 	from, _ := clock("mail.from", p.Protocol.Mail.From)
 	until, _ := clock("mail.until", p.Protocol.Mail.Until)
 	open, close := onDay(local, from), onDay(local, until)

@@ -86,12 +86,6 @@ func (d Diagnosis) Evidence() Evidence {
 	return Extrapolated
 }
 
-// PrimaryMeasure is the scale by which a client's improvement is judged.
-type PrimaryMeasure string
-
-// Options lists what may be written.
-func (PrimaryMeasure) Options() []string { return []string{"phq-9", "gad-7", "pcl-5", "grief"} }
-
 // Enrolment is what the front desk knows when a pathway begins, without anything that names the client.
 type Enrolment struct {
 	Code     string    `json:"code"`
@@ -99,22 +93,28 @@ type Enrolment struct {
 	At       time.Time `json:"at"`
 	CareTeam CareTeam  `json:"care_team"`
 	Eligibility
-	MailPermission bool     `json:"mail_permission"`
-	Zone           string   `json:"zone"`          // the client's
-	PracticeZone   string   `json:"practice_zone"` // in which sessions keep their wall-clock time
-	Availability   []string `json:"availability"`  // "tuesday 09:00-13:00", in the practice's zone; none means any time
-	Protocol       Protocol `json:"protocol"`
+	Contact
+	PracticeZone string   `json:"practice_zone"` // in which sessions keep their wall-clock time
+	Protocol     Protocol `json:"protocol"`
+}
+
+// Contact is how and when the client can be reached.
+type Contact struct {
+	MailPermission bool     `json:"mail_permission"` // without it every mail is a telephone call
+	Zone           string   `json:"zone"`            // the client's
+	Availability   []string `json:"availability"`    // "tuesday 09:00-13:00", in the practice's zone; none means any time
 }
 
 // Eligibility is recorded at enrolment (protocol, section 1). What speaks against KAP blocks at once and asks the
 // therapist; it is never a reason to refuse the enrolment, because everybody gets an answer.
 type Eligibility struct {
-	Diagnosis                Diagnosis      `json:"diagnosis"`
-	Adult                    bool           `json:"adult"`
-	StandardCareTried        bool           `json:"standard_care_tried"`
-	CommitsToTheArc          bool           `json:"commits_to_the_arc"`
-	ComfortableWithTheStates bool           `json:"comfortable_with_non_ordinary_states"`
-	PrimaryMeasure           PrimaryMeasure `json:"primary_measure"`
+	Diagnosis                Diagnosis `json:"diagnosis"`
+	Adult                    bool      `json:"adult"`
+	StandardCareTried        bool      `json:"standard_care_tried"`
+	CommitsToTheArc          bool      `json:"commits_to_the_arc"`
+	ComfortableWithTheStates bool      `json:"comfortable_with_non_ordinary_states"`
+	PrimaryMeasure           Scale     `json:"primary_measure"`    // by which improvement is judged
+	Findings                 []Finding `json:"findings,omitempty"` // what the front desk learned that speaks against KAP
 }
 
 // Pathway is one client's way through the practice: everything the rules need, and nothing else. It is copied whole when
@@ -126,20 +126,32 @@ type Pathway struct {
 	Evaluations []PsychologicalEvaluation `json:"evaluations,omitempty"`
 	Consents    []Consent                 `json:"consents,omitempty"`
 	SafetyPlans []SafetyPlan              `json:"safety_plans,omitempty"`
+	Measures    []Measure                 `json:"measures,omitempty"`
+	Risks       []RiskAssessment          `json:"risk_assessments,omitempty"`
+	Events      []AdverseEvent            `json:"adverse_events,omitempty"`
+	Reviews     []Review                  `json:"reviews,omitempty"`
+	Stops       []Stop                    `json:"stops,omitempty"`
+	Withdrawals []Withdrawal              `json:"withdrawals,omitempty"`
 	Referrals   []Referral                `json:"referrals,omitempty"`
 	TasksDone   []TaskDone                `json:"tasks_done,omitempty"`
+	Placed      []PlaceHold               `json:"placed_holds,omitempty"`
 	Holds       []HoldInForce             `json:"holds,omitempty"`
+	Forms       []ConsentDocument         `json:"forms,omitempty"` // issued since enrolment
 
 	Appointments []Appointment `json:"appointments,omitempty"`
 	Requests     []Request     `json:"requests,omitempty"` // bookings and moves that the calendar has yet to answer
 	Unplaced     []Unplaced    `json:"unplaced,omitempty"` // sessions for which no slot was found
 	Outbox       []Mail        `json:"outbox,omitempty"`   // mails committed and not yet known to be sent
 	Calls        []Call        `json:"calls,omitempty"`    // what a mail could not say, a coordinator says by telephone
+	Nudges       []Nudge       `json:"nudges,omitempty"`   // the last of each thing that somebody is waited for
+
+	Later []Later `json:"later,omitempty"` // messages that came in after the ending
 
 	JointSince time.Time `json:"joint_since,omitzero"` // of the joint decision, while it stands
 
 	Outcome Outcome   `json:"outcome,omitempty"`
 	Ended   time.Time `json:"ended,omitzero"`
+	Why     string    `json:"why,omitempty"` // it ended so
 
 	Steps   int       `json:"steps"`             // number of the last step known to be written
 	Last    string    `json:"last,omitempty"`    // its digest
@@ -151,17 +163,26 @@ type Pathway struct {
 	Woken   time.Time `json:"woken,omitzero"`    // the latest moment that this pathway has been told of
 }
 
+// Later is a message that came in after the ending: it changes no outcome, and both clinicians hear of it.
+type Later struct {
+	ID   string    `json:"id"`
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+}
+
 // seenAtMost bounds the identities kept; a pathway takes some dozens of messages in its life.
 const seenAtMost = 1000
 
 // Outcome is how a pathway ended.
 type Outcome string
 
-// The endings this version knows.
+// The endings (protocol, section 5).
 const (
 	Completed           Outcome = "completed"
 	StoppedAndReferred  Outcome = "stopped-and-referred"
 	DeclinedAndReferred Outcome = "declined-and-referred"
+	WithdrawnByClient   Outcome = "withdrawn"
+	Lapsed              Outcome = "lapsed"
 )
 
 // Phase is where a pathway stands on the arc.
@@ -186,16 +207,8 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	if e.At.IsZero() {
 		return nil, refuse(MissingField, "at: found nothing, expected the moment of enrolment")
 	}
-	for _, id := range append([]string{e.CareTeam.Therapist, e.CareTeam.Prescriber}, e.CareTeam.Coordinators...) {
-		if err := CheckStaffID(id); err != nil {
-			return nil, refuse(BadValue, "care_team: %v", err)
-		}
-	}
-	if len(e.CareTeam.Coordinators) == 0 {
-		return nil, refuse(MissingField, "care_team.coordinators: found none, expected at least one staff id")
-	}
-	if e.CareTeam.Therapist == e.CareTeam.Prescriber {
-		return nil, refuse(BadValue, "care_team: the therapist and the prescriber are both %s; they are never the same person", e.CareTeam.Therapist)
+	if err := e.CareTeam.check(); err != nil {
+		return nil, refuse(BadValue, "care_team: %v", err)
 	}
 	if role := e.CareTeam.Role(e.By); role == "" {
 		return nil, refuse(WrongPerson, "by: %s is not on this care team, expected its coordinator, therapist or prescriber", e.By)
@@ -205,6 +218,11 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	}
 	if !slices.Contains(e.PrimaryMeasure.Options(), string(e.PrimaryMeasure)) {
 		return nil, refuse(BadValue, "primary_measure: found %q, expected one of %s", e.PrimaryMeasure, strings.Join(e.PrimaryMeasure.Options(), ", "))
+	}
+	for i, f := range e.Findings {
+		if !slices.Contains(f.Options(), string(f)) {
+			return nil, refuse(BadValue, "findings[%d]: found %q, expected one of %s", i, f, strings.Join(f.Options(), ", "))
+		}
 	}
 	if _, err := Location("zone", e.Zone); err != nil {
 		return nil, err
@@ -223,9 +241,12 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	e.At = e.At.UTC()
 	p := &Pathway{Enrolment: e, Woken: e.At}
 	p.note(e.At, "enrolled", "enrolled under protocol %s", e.Protocol.Version)
-	for _, b := range p.ineligible() {
-		p.note(e.At, "enrolled", "%s", b)
+	for _, b := range append(p.ineligible(), p.findingCheck(e.At)) {
+		if b.Code != "" {
+			p.note(e.At, "enrolled", "%s", b)
+		}
 	}
+	p.derive(e.At)
 	return p, nil
 }
 
@@ -246,36 +267,22 @@ func (p *Pathway) Phase(now time.Time) Phase {
 	switch {
 	case p.Outcome != "":
 		return Over
-	case p.ending() == DeclinedAndReferred || p.ending() == StoppedAndReferred:
-		return Stopping
 	case p.ending() == Completed:
 		return Closing
+	case p.ending() != "":
+		return Stopping
 	case p.dosed() > 0 && !p.integrated():
 		return InIntegration
 	case p.dosed() > 0 || p.prepared():
 		return InDosing
-	case slices.ContainsFunc(p.Appointments, func(a Appointment) bool { return a.Kind == Preparation }), len(p.gates(now)) == 0:
+	case slices.ContainsFunc(p.Appointments, func(a Appointment) bool { return a.Kind == Preparation }), p.screened(now):
 		return InPreparation
 	}
 	return Screening
 }
 
-// ending says which ending the clinicians have begun, if any.
-func (p *Pathway) ending() Outcome {
-	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
-		if p.dosed() > 0 {
-			return StoppedAndReferred
-		}
-		return DeclinedAndReferred
-	}
-	if r := p.lastIntegration(); r != nil && r.Next == CloseNext && isTrue(r.ClientAgrees) {
-		return Completed
-	}
-	return ""
-}
-
 func (p *Pathway) zone() *time.Location       { return mustZone(p.PracticeZone) }
-func (p *Pathway) clientZone() *time.Location { return mustZone(p.Enrolment.Zone) }
+func (p *Pathway) clientZone() *time.Location { return mustZone(p.Contact.Zone) }
 
 // note adds to the journal what the rules themselves have found.
 func (p *Pathway) note(at time.Time, name, format string, args ...any) {

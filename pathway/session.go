@@ -40,23 +40,35 @@ const (
 // Appointment is one session in the calendar. Its name is for people: dosing-2, or dosing-2.1 for the next try after a
 // no-show or a cancellation. A move raises the revision, and with it every key that names the appointment.
 type Appointment struct {
-	Name     string       `json:"name"`
-	Kind     Kind         `json:"kind"`
-	Number   int          `json:"number"`
-	Start    time.Time    `json:"start"`
-	End      time.Time    `json:"end"`
-	Revision int          `json:"revision"`
-	Since    time.Time    `json:"since"` // when this revision was booked: a reminder whose moment lies before does not exist
-	State    SessionState `json:"state"`
-	Filed    SessionState `json:"filed"`               // the state that the records have
-	Told     time.Time    `json:"told,omitzero"`       // the start that the client was told last
-	Handled  []string     `json:"handled,omitempty"`   // reminders sent or reported, at this revision
-	ByClient bool         `json:"by_client,omitempty"` // cancelled at the client's wish
-	Record   *SessionHeld `json:"record,omitempty"`
+	Name       string       `json:"name"`
+	Kind       Kind         `json:"kind"`
+	Number     int          `json:"number"`
+	Start      time.Time    `json:"start"`
+	End        time.Time    `json:"end"`
+	Revision   int          `json:"revision"`
+	Since      time.Time    `json:"since"` // when this revision was booked: a reminder whose moment lies before does not exist
+	State      SessionState `json:"state"`
+	Filed      SessionState `json:"filed"`               // the state that the records have
+	Told       time.Time    `json:"told,omitzero"`       // the start that the client was told last
+	Handled    []string     `json:"handled,omitempty"`   // reminders sent or reported, at this revision
+	ByClient   bool         `json:"by_client,omitempty"` // cancelled at the client's wish
+	Record     *SessionHeld `json:"record,omitempty"`
+	Planned    time.Time    `json:"planned,omitzero"` // the start and the state before it was recorded, for a correction
+	Before     SessionState `json:"before,omitempty"`
+	Unmeasured bool         `json:"unmeasured,omitempty"` // cancelled because the client's measure was missing
+	Online     bool         `json:"online,omitempty"`     // not at the practice: never a dosing session
+	Over       time.Time    `json:"over,omitzero"`        // when it became what it is
+	// Therapist is whose calendar it stands in: the pathway's own when it was booked.
+	Therapist string `json:"therapist"`
 }
 
 func (a Appointment) dosed() bool {
 	return a.Kind == Dosing && (a.State == Held || a.State == CutShort)
+}
+
+// fellThrough says whether it did not take place for a reason that the client can do something about.
+func (a Appointment) fellThrough() bool {
+	return a.State == NoShow || a.State == CancelledLate || a.Unmeasured
 }
 
 func (p *Pathway) appointment(name string) *Appointment {
@@ -202,6 +214,7 @@ type Request struct {
 	Session  string    `json:"session,omitempty"`
 	Start    time.Time `json:"start,omitzero"`
 	ByClient bool      `json:"by_client,omitempty"`
+	Online   bool      `json:"online,omitempty"`
 }
 
 func (p *Pathway) asked(id string) bool {
@@ -211,9 +224,16 @@ func (p *Pathway) asked(id string) bool {
 // BookSession asks for a session at a time, or for the earliest that fits.
 type BookSession struct {
 	Envelope
-	Kind  Kind      `json:"kind" must:"yes"`
-	Start time.Time `json:"start,omitzero"`
+	Kind     Kind           `json:"kind" must:"yes"`
+	Start    time.Time      `json:"start,omitzero"`
+	Location PlaceOfSession `json:"location,omitempty"` // none: the practice
 }
+
+// PlaceOfSession is where a session takes place. Nothing is dosed anywhere but at the practice.
+type PlaceOfSession string
+
+// Options lists what may be written.
+func (PlaceOfSession) Options() []string { return []string{"practice", "online"} }
 
 func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Kind == m.Kind && r.Do == BookDeed }) {
@@ -234,8 +254,8 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	switch m.Kind {
 	case Preparation:
-		if missing := p.gates(now); len(missing) > 0 {
-			return "", refuse(Blocked, "book-session: preparation is not booked before screening is complete: %s", sentences(missing))
+		if !p.screened(now) {
+			return "", refuse(Blocked, "book-session: preparation is not booked before screening is complete: %s", p.unscreened(now))
 		}
 		if !p.preparationWanted() {
 			return "", refuse(NotNow, "book-session: all preparation sessions have been held")
@@ -244,7 +264,10 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 		if m.Start.IsZero() {
 			start = p.dosingFrom(now)
 		}
-		if blocked := p.blockers(start); len(blocked) > 0 {
+		if m.Location == "online" {
+			return "", refuse(Blocked, "book-session: location: found online; a dosing session takes place at the practice, in person")
+		}
+		if blocked := p.bookable(start, now); len(blocked) > 0 {
 			return "", refuse(Blocked, "book-session: no dosing session can be booked for %s: %s", p.clockTime(start), sentences(blocked))
 		}
 	case Integration:
@@ -263,7 +286,7 @@ func (m *BookSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if r := p.overlaps("book-session", "", m.Start, m.Start.Add(p.minutes(m.Kind))); r != nil {
 		return "", r
 	}
-	p.Requests = append(p.Requests, Request{ID: m.ID, Do: BookDeed, Kind: m.Kind, Start: m.Start})
+	p.Requests = append(p.Requests, Request{ID: m.ID, Do: BookDeed, Kind: m.Kind, Start: m.Start, Online: m.Location == "online"})
 	if m.Start.IsZero() {
 		return fmt.Sprintf("asked for the earliest %s session", m.Kind), nil
 	}
@@ -320,7 +343,7 @@ func (m *MoveSession) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", refuse(NotNow, "move-session: %s is being changed at this moment; look again in a minute", a.Name)
 	}
 	if a.Kind == Dosing { // its integration comes along, so only the calendar can tell
-		if blocked := p.blockers(m.Start); len(blocked) > 0 {
+		if blocked := p.bookable(m.Start, now); len(blocked) > 0 {
 			return "", refuse(Blocked, "move-session: %s cannot take place on %s: %s", a.Name, p.clockTime(m.Start), sentences(blocked))
 		}
 	} else if r := p.overlaps("move-session", a.Name, m.Start, m.Start.Add(a.End.Sub(a.Start))); r != nil {
@@ -444,10 +467,7 @@ type SessionHeld struct {
 	End     time.Time      `json:"end,omitzero"`
 	Reason  string         `json:"reason,omitempty"`
 
-	// Of a dosing session.
-	InPerson                   *bool `json:"in_person,omitempty"`
-	TherapistPresentThroughout *bool `json:"therapist_present_throughout,omitempty"`
-	ClientStillWilling         *bool `json:"client_still_willing,omitempty"`
+	DosingDay
 
 	// Of a preparation session: that those held suffice.
 	PreparationComplete bool `json:"preparation_complete,omitempty"`
@@ -481,32 +501,12 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if r != nil {
 		return "", r
 	}
-	if m.Reason == "" && m.Outcome == AttendedNotDosed {
-		return "", refuse(MissingField, "session-held: the field \"reason\" is missing; attended-not-dosed needs one")
+	if m.Reason == "" && (m.Outcome == AttendedNotDosed || m.Outcome == CutShort) {
+		return "", refuse(MissingField, "session-held: the field \"reason\" is missing; %s needs one", m.Outcome)
 	}
-	var deviations []string
 	if took && a.Kind == Dosing {
-		for _, f := range []struct {
-			field string
-			value *bool
-			fault string
-		}{
-			{"in_person", m.InPerson, "it was not held in person at the practice"},
-			{"therapist_present_throughout", m.TherapistPresentThroughout, "the therapist was not present throughout"},
-			{"client_still_willing", m.ClientStillWilling, "the client was no longer willing that day"},
-		} {
-			if f.value == nil {
-				return "", refuse(MissingField, "session-held: the field %q is missing, expected true or false for a dosing session", f.field)
-			}
-			if !*f.value {
-				deviations = append(deviations, f.fault)
-			}
-		}
-		if a.State == Cancelled || a.State == CancelledLate {
-			deviations = append(deviations, "it had been cancelled")
-		}
-		for _, b := range p.blockers(start) {
-			deviations = append(deviations, b.String())
+		if r := m.complete(); r != nil {
+			return "", r
 		}
 	}
 	if took && a.Kind == Integration {
@@ -526,10 +526,17 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	p.Requests = slices.DeleteFunc(p.Requests, func(r Request) bool { return r.Session == a.Name })
 	record := *m
-	a.State, a.Record, a.Start, a.End = SessionState(m.Outcome), &record, start, end
-	if len(deviations) > 0 {
-		p.hold(m.At, Deviation, clinicians, fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(deviations, "; ")))
-		return fmt.Sprintf("%s: %s, recorded as a deviation that holds the pathway: %s", a.Name, a.State, strings.Join(deviations, "; ")), nil
+	if a.Record == nil {
+		a.Before, a.Planned = a.State, a.Start
+	}
+	a.State, a.Record, a.Start, a.End, a.Over = SessionState(m.Outcome), &record, start, end, now.Truncate(time.Second)
+	p.Events = p.eventsOf(*a)
+	if d := p.deviations(*a); a.dosed() && len(d) > 0 {
+		var says []string
+		for _, x := range d {
+			says = append(says, x.says)
+		}
+		return fmt.Sprintf("%s: %s, recorded as a deviation that holds the pathway: %s", a.Name, a.State, strings.Join(says, "; ")), nil
 	}
 	if a.Kind == Integration && took {
 		if !*m.ClientAgrees {

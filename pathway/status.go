@@ -42,6 +42,18 @@ type Status struct {
 	Zone        string        `json:"zone"`                 // the practice's, in which to read the times
 	Team        CareTeam      `json:"care_team"`
 	Holds       []HoldInForce `json:"holds"`
+
+	DeferredUntil time.Time       `json:"deferred_until,omitzero"`
+	Verdicts      []Verdict       `json:"measures"`        // what each scale says
+	Recorded      []RecordedEntry `json:"recorded_lately"` // what a correction can supersede
+}
+
+// RecordedEntry is an entry that a correction can supersede.
+type RecordedEntry struct {
+	ID   string    `json:"id"`
+	Name string    `json:"name"`
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
 }
 
 // Session is one session as people see it.
@@ -88,7 +100,14 @@ func (p *Pathway) Status(now time.Time) Status {
 			s.UnsentFrom = m.From
 		}
 	}
-	s.Why = p.why()
+	if s.Why = p.Why; s.Why == "" {
+		_, _, s.Why = p.endingOf()
+	}
+	if until := p.deferredUntil(now); until.After(now) && p.ending() == "" {
+		s.DeferredUntil = until
+	}
+	s.Verdicts = p.verdicts(now)
+	s.Recorded = p.recorded()
 	if p.Unheard {
 		s.Attention = TaskAttention
 	}
@@ -131,19 +150,15 @@ func (p *Pathway) Status(now time.Time) Status {
 	return s
 }
 
-// why says in words what an ending rests on, once it has begun.
-func (p *Pathway) why() string {
-	switch p.ending() {
-	case "":
-		return ""
-	case Completed:
-		return fmt.Sprintf("after %d dosing sessions, closing was agreed with the client at %s", p.dosed(), p.lastIntegration().Session)
-	}
-	text := "the therapist decided it: " + latest(p.Evaluations, farFuture).Reason
-	if len(p.Referrals) > 0 {
-		text += "; referred to " + p.Referrals[len(p.Referrals)-1].To
-	}
-	return text
+// recorded are the latest entries that a correction can supersede, the latest first.
+func (p *Pathway) recorded() []RecordedEntry {
+	all := []RecordedEntry{}
+	p.facts(func(name string, m message) {
+		e := m.envelope()
+		all = append(all, RecordedEntry{ID: e.ID, Name: name, By: e.By, At: e.At})
+	})
+	slices.SortStableFunc(all, func(a, b RecordedEntry) int { return b.At.Compare(a.At) })
+	return all[:min(len(all), 8)]
 }
 
 // Next says in a sentence what happens next.

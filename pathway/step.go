@@ -18,6 +18,8 @@ type Step struct {
 	At       time.Time `json:"at"`                 // "now" for everything that the step causes
 	Entries  []Entry   `json:"entries,omitempty"`
 	Acts     []Act     `json:"acts,omitempty"`
+	// Mailing is whether, and on whose clock, mail goes to the client: what the step writes to them keeps to it.
+	Mailing Contact `json:"mailing,omitzero"`
 }
 
 // Digest identifies the step's content and, through Previous, all that came before it.
@@ -67,6 +69,9 @@ const (
 	RemindDeed   Deed = "remind"   // a reminder goes to the outbox
 	ReportDeed   Deed = "report"   // a reminder came too late and is not sent
 	WithdrawDeed Deed = "withdraw" // a mail that no longer holds, or came too late, leaves the outbox
+	NudgeDeed    Deed = "nudge"    // staff hear of what they are waited for
+	AskDeed      Deed = "ask"      // a mail asks the client for something
+	CallDeed     Deed = "call"     // a coordinator is asked to call the client
 	EndDeed      Deed = "end"
 )
 
@@ -90,6 +95,11 @@ type Act struct {
 	Request string        `json:"request,omitempty"` // the message that asked for it
 	Refuse  string        `json:"refuse,omitempty"`  // why the calendar need not be asked
 	Outcome Outcome       `json:"outcome,omitempty"`
+	Staff   string        `json:"staff,omitempty"` // who hears of it; or whose calendar it goes to
+	Mail    MailKind      `json:"mail,omitempty"`
+	About   []Nudge       `json:"about,omitempty"`
+	Since   time.Time     `json:"since,omitzero"`
+	Online  bool          `json:"online,omitempty"`
 }
 
 // Known is for when the client expects a session; zero where they have not heard of it. It stands in the step, because a mail
@@ -103,6 +113,8 @@ type Answer struct {
 	Acts []ActAnswer `json:"acts"`
 	// Gap says that the records had lost steps before this one; they were written anew from the pathway.
 	Gap bool `json:"gap,omitempty"`
+	// Form is the practice's consent form, where it is newer than the pathway's.
+	Form *ConsentDocument `json:"form,omitempty"`
 }
 
 // ActAnswer is what the world said to one act: a place in the calendar, or why there is none; or where a withdrawn mail was.
@@ -130,6 +142,10 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 	say := func(name, format string, args ...any) {
 		done = append(done, Entry{Kind: Done, Name: name, At: s.At, Recorded: s.At, Text: fmt.Sprintf(format, args...)})
 	}
+	if a.Form != nil {
+		p.Forms = append(p.Forms, *a.Form)
+		say("consent-form", "consent form %s is in force from %s", a.Form.Version, a.Form.InForce)
+	}
 	if a.Gap {
 		say("gap", "the records had lost steps before %d; they were written anew", s.Number)
 	}
@@ -154,7 +170,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			}
 		case RemindDeed:
 			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
-				p.write(Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Lead: act.Rule, Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until})
+				p.write(s, Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Online: x.Online, Lead: act.Rule, Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until})
 				say("reminder", "%s reminder of %s", act.Rule, x.Name)
 			}
 		case ReportDeed:
@@ -164,10 +180,12 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			}
 		case WithdrawDeed:
 			p.settleWithdrawn(s, act, answer, say)
+		case NudgeDeed, AskDeed, CallDeed:
+			p.settleNudge(s, act, say)
 		case EndDeed:
-			p.Outcome, p.Ended = act.Outcome, s.At
+			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
 			say("ended", "ended: %s", act.Outcome)
-			p.write(Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
 		}
 	}
 	return done, settled
@@ -258,10 +276,10 @@ func (p *Pathway) settleBooking(s Step, act Act, a ActAnswer, say func(string, s
 		return nil
 	}
 	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
-	p.add(s.At, act.Session, act.Kind, act.Number, a.Start)
+	p.add(s, act, act.Session, act.Kind, a.Start)
 	what := fmt.Sprintf("%s is booked for %s", act.Session, p.clockTime(a.Start))
 	if act.Paired != "" {
-		p.add(s.At, act.Paired, Integration, act.Number, a.FollowStart)
+		p.add(s, act, act.Paired, Integration, a.FollowStart)
 		what += fmt.Sprintf(", and %s for %s", act.Paired, p.clockTime(a.FollowStart))
 	}
 	say("booked", "%s", what)
@@ -273,10 +291,11 @@ func (p *Pathway) unsettled(s Step, act Act, what string) Settled {
 	return Settled{Request: act.Request, Refusal: refuse(NoSlot, "%s; choose another time", what)}
 }
 
-func (p *Pathway) add(at time.Time, name string, kind Kind, number int, start time.Time) {
-	a := Appointment{Name: name, Kind: kind, Number: number, Start: start, End: start.Add(p.minutes(kind)), Revision: 1, Since: at, State: Booked, Filed: Booked}
+func (p *Pathway) add(s Step, act Act, name string, kind Kind, start time.Time) {
+	a := Appointment{Name: name, Kind: kind, Number: act.Number, Start: start, End: start.Add(p.minutes(kind)), Revision: 1, Since: s.At, State: Booked, Filed: Booked,
+		Therapist: act.Staff, Online: act.Online}
 	p.Appointments = append(p.Appointments, a)
-	p.write(Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start})
+	p.write(s, Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start, Online: a.Online})
 }
 
 func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, say func(string, string, ...any)) []Settled {
@@ -286,26 +305,26 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, say func(string, stri
 		say("not-moved", "%s", what)
 		return []Settled{p.unsettled(s, act, what)}
 	}
-	p.shift(s.At, x, a.Start, act.Known)
+	p.shift(s, x, a.Start, act.Known)
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
 	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
-		p.shift(s.At, follow, a.FollowStart, act.Follows)
+		p.shift(s, follow, a.FollowStart, act.Follows)
 		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
 	}
 	say("moved", "%s", what)
 	return []Settled{{Request: act.Request, What: what}}
 }
 
-func (p *Pathway) shift(at time.Time, a *Appointment, start time.Time, known Known) {
+func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
-	a.Since, a.Handled = at, nil
-	m := Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: known.Start, Until: a.Start}
+	a.Since, a.Handled = s.At, nil
+	m := Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: known.Start, Until: a.Start, Online: a.Online}
 	if known.Start.IsZero() {
 		m.Key, m.Kind = fmt.Sprintf("booked/%s/r%d", a.Name, a.Revision), BookedMail
 	}
-	p.write(m)
+	p.write(s, m)
 }
 
 // known says for when the client expects an appointment. A mail that is still in the outbox has told them nothing, and will not.
@@ -327,7 +346,7 @@ func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)
 	if a == nil || a.State != Booked {
 		return
 	}
-	a.State, a.Filed, a.ByClient = act.State, act.State, act.Reason == byClient
+	a.State, a.Filed, a.ByClient, a.Over, a.Unmeasured = act.State, act.State, act.Reason == byClient, s.At, act.Rule == unmeasured
 	say("cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name })
 	if !s.At.Before(a.Start) { // there is nothing left to tell
@@ -338,7 +357,7 @@ func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)
 		return
 	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
-	p.write(Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start})
+	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start})
 	if act.Reason != byClient && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
 		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
 	}
@@ -355,7 +374,14 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	}
 	m := p.Outbox[i]
 	p.Outbox = slices.Delete(p.Outbox, i, i+1)
+	if m.Staff != "" {
+		p.settleStaffMail(s, act, a, m, say)
+		return
+	}
 	switch {
+	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
+		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
+		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, false)
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
@@ -368,6 +394,18 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind != ReminderMail)
 	default:
 		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
+	}
+}
+
+// settleStaffMail: a nudge that did not go out is followed by the next; an urgent one becomes a call.
+func (p *Pathway) settleStaffMail(s Step, act Act, a ActAnswer, m Mail, say func(string, string, ...any)) {
+	if a.Mail == SentMail || a.Mail == ClaimedMail {
+		return
+	}
+	say("mail-withdrawn", "a mail to %s was not sent, or may not have been: %s", m.Staff, act.Reason)
+	if m.Kind == UrgentMail {
+		p.call(s.At, "staff/"+m.Staff, "", fmt.Sprintf("Call %s at once: a mail that something urgent waits for them may not have reached them", m.Staff), time.Time{}, true)
+		p.Calls[len(p.Calls)-1].Staff = true
 	}
 }
 

@@ -18,6 +18,7 @@ type Task struct {
 	Message string    `json:"message,omitempty"` // the message that does it
 	By      Role      `json:"by,omitempty"`      // who sends it
 	With    []Field   `json:"with,omitempty"`    // what that message says in this case
+	ladder  ladder    // how often whoever owes it hears of it
 }
 
 // Field is one member of a message, ready to be sent.
@@ -29,70 +30,27 @@ type Field struct {
 // Overdue says whether somebody has to notice.
 func (t Task) Overdue(now time.Time) bool { return t.Urgent || !t.Due.After(now) }
 
+// task makes a task of one role, of which it hears when it is due and then each day.
 func (p *Pathway) task(key string, since time.Time, due time.Duration, message string, by Role, what string, args ...any) Task {
-	return Task{Key: key, Who: []Role{by}, What: fmt.Sprintf(what, args...), Since: since, Due: since.Add(due), Message: message, By: by}
+	return Task{Key: key, Who: []Role{by}, What: fmt.Sprintf(what, args...), Since: since, Due: since.Add(due), Message: message, By: by, ladder: whenDue}
+}
+
+// toDo makes a task that is done by saying so.
+func (p *Pathway) toDo(key string, since time.Time, due time.Duration, by Role, outcome TaskOutcome, what string, args ...any) Task {
+	t := p.task(key, since, due, "task-done", by, what, args...)
+	t.With = []Field{{"task", key}, {"outcome", string(outcome)}}
+	return t
 }
 
 const day = 24 * time.Hour
 
 // Tasks lists what is owed at a moment, urgent ones first, then by when they are due.
 func (p *Pathway) Tasks(now time.Time) []Task {
-	var all []Task
-	add := func(t Task) { all = append(all, t) }
-	for _, c := range p.Calls {
-		if c.Urgent || c.Until.IsZero() || c.Until.After(now) {
-			t := p.task(c.Key, c.Since, day, "task-done", Coordinator, "Call the client: %s", c.Why)
-			t.Urgent = c.Urgent
-			t.With = []Field{{"task", c.Key}, {"outcome", "reached"}}
-			add(t)
-		}
-	}
-	if p.Gap {
-		t := p.task("gap", p.Woken, 0, "task-done", Coordinator, "The records had lost steps: compare this pathway with what people remember")
-		t.With = []Field{{"task", "gap"}, {"outcome", "done"}}
-		add(t)
-	}
-	if p.Outcome != "" {
-		return all
-	}
-	all = append(all, p.endingTasks(now)...)
-	for _, h := range p.Holds {
-		for _, role := range h.open() {
-			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
-			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
-			t.Urgent = h.Cause == Crisis || h.Cause == Deviation
-			add(t)
-		}
-	}
-	for _, a := range p.Appointments {
-		if a.State == Booked && !a.End.After(now) {
-			t := p.task("record/"+a.Name, a.End, hours(p.Protocol.Dosing.RecordWithinHours), "session-held", Therapist, "Record how %s of %s went", a.Name, p.clockTime(a.Start))
-			t.With = recordOf(a)
-			add(t)
-		}
-	}
-	if p.ending() == "" {
-		all = append(all, p.gateTasks(now)...)
-	}
-	if i := p.lastIntegration(); i != nil && !isTrue(i.ClientAgrees) {
-		t := p.task("agree/"+i.Session, i.At, 7*day, "session-held", Therapist, "Agree with the client on what follows %s, then record it again with client_agrees", i.Session)
-		t.With = []Field{{"session", i.Session}, {"outcome", "held"}}
-		add(t)
-	}
-	for _, u := range p.Unplaced {
-		if !p.wants(u.Kind, now) {
-			continue
-		}
-		t := p.task("book/"+string(u.Kind), u.Since, day, "book-session", Coordinator, "Find a time for the next %s session with the client: %s", u.Kind, u.Why)
-		t.With = []Field{{"kind", string(u.Kind)}, {"start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}}
-		add(t)
-	}
-	for _, kind := range []Kind{Preparation, Dosing, Integration} {
-		if p.tooOften(kind) && p.booked(kind) == nil {
-			t := p.task("talk/"+string(kind), p.fellThroughLast(kind), day, "task-done", Therapist, "The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind)
-			t.With = []Field{{"task", "talk/" + string(kind)}, {"outcome", "reached"}}
-			add(t)
-		}
+	all := p.owedTasks(now)
+	if at := p.lapses(now); !at.IsZero() && p.Outcome == "" {
+		t := p.task("lapse", at, 7*day, "stop", Therapist, "The client has not answered for %d days, despite calls: letting the pathway lapse is proposed", p.Protocol.Endings.LapseDays)
+		t.With = []Field{{"as", string(Lapsed)}, {"reason", "<why>"}}
+		all = append(all, t)
 	}
 	slices.SortStableFunc(all, func(a, b Task) int {
 		switch {
@@ -106,6 +64,199 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 	return all
 }
 
+// owedTasks are all tasks but the one that follows from their having waited too long.
+func (p *Pathway) owedTasks(now time.Time) []Task {
+	var all []Task
+	for _, c := range p.Calls {
+		if c.Urgent || c.Until.IsZero() || c.Until.After(now) {
+			t := p.toDo(c.Key, c.Since, day, Coordinator, "reached", "Call the client: %s", c.Why)
+			if c.Staff {
+				t.What = c.Why
+			}
+			t.Urgent = c.Urgent
+			all = append(all, t)
+		}
+	}
+	if p.Gap {
+		all = append(all, p.toDo("gap", p.Woken, 0, Coordinator, "done", "The records had lost steps: compare this pathway with what people remember"))
+	}
+	for _, l := range p.Later {
+		for _, role := range clinicians {
+			all = append(all, p.informed(l.ID, l.At, role, "After the ending a message came in, %s: read it in the journal", l.Name)...)
+		}
+	}
+	if p.Outcome != "" {
+		return all
+	}
+	all = append(all, p.endingTasks(now)...)
+	all = append(all, p.holdTasks()...)
+	all = append(all, p.sessionTasks(now)...)
+	if p.ending() != "" {
+		return all
+	}
+	all = append(all, p.gateTasks(now)...)
+	return append(all, p.treatmentTasks(now)...)
+}
+
+// informed asks a clinician to say that they know; it is nothing once they have.
+func (p *Pathway) informed(about string, since time.Time, role Role, what string, args ...any) []Task {
+	t := p.toDo("informed/"+about+"/"+string(role), since, 0, role, Acknowledged, what, args...)
+	t.Urgent = true
+	if slices.ContainsFunc(p.TasksDone, func(d TaskDone) bool { return d.Task == t.Key }) {
+		return nil
+	}
+	return []Task{t}
+}
+
+// holdTasks ask whoever releases a hold, and tell the other clinician of one that cannot wait.
+func (p *Pathway) holdTasks() []Task {
+	var all []Task
+	for _, h := range p.Holds {
+		if !h.inForce() {
+			continue
+		}
+		for _, role := range h.Open() {
+			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
+			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
+			t.Urgent, t.ladder = h.Cause.urgent(), daily
+			if r := p.mayRelease(h, farFuture); r != nil { // what the release rests on comes first
+				t.Message, t.With = "risk-assessment", nil
+			}
+			all = append(all, t)
+		}
+		for _, role := range clinicians {
+			if h.Cause.urgent() && !slices.Contains(h.Needs, role) {
+				all = append(all, p.informed(h.Name, h.Since, role, "%s holds the pathway: %s, %s; say that you know", h.Name, h.Cause, h.Why)...)
+			}
+		}
+		crisis := h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
+		if crisis && p.dosed() == 0 && p.ending() == "" {
+			t := p.task("defer/"+h.Name, h.Since, day, evaluationGate, Therapist, "Deferring is proposed while %s holds the pathway; record your decision", h.Name)
+			t.With = deferral()
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func deferral() []Field {
+	return []Field{{"decision", Defer}, {"what_must_change", "<what must change>"}, {"review_on", "<a day>"}}
+}
+
+// sessionTasks ask for what sessions leave to do.
+func (p *Pathway) sessionTasks(now time.Time) []Task {
+	var all []Task
+	for _, a := range p.Appointments {
+		if a.State == Booked && !a.End.After(now) {
+			t := p.task("record/"+a.Name, a.End, hours(p.Protocol.Dosing.RecordWithinHours), "session-held", Therapist, "Record how %s of %s went", a.Name, p.clockTime(a.Start))
+			t.With = recordOf(a)
+			all = append(all, t)
+		}
+		if missed := a.State == NoShow || a.State == CancelledLate; missed && a.Kind == Integration && !p.integrated() && p.lastDosed() != nil && !a.Start.Before(p.lastDosed().End) && !p.reached("welfare/"+a.Name) {
+			t := p.toDo("welfare/"+a.Name, a.Over, 0, Coordinator, "reached", "Call the client today and ask how they are: %s was missed", a.Name)
+			t.Who, t.Urgent = []Role{Coordinator, Therapist}, true
+			t.Due = onDay(a.Over.In(p.zone()).AddDate(0, 0, 1), 0)
+			all = append(all, t)
+		}
+	}
+	if i := p.lastIntegration(); i != nil && !isTrue(i.ClientAgrees) && p.ending() == "" {
+		t := p.task("agree/"+i.Session, i.At, 7*day, "session-held", Therapist, "Agree with the client on what follows %s, then record it again with client_agrees", i.Session)
+		t.With = []Field{{"session", i.Session}, {"outcome", Held}}
+		all = append(all, t)
+	}
+	for _, u := range p.Unplaced {
+		if p.wants(u.Kind, now) {
+			t := p.task("book/"+string(u.Kind), u.Since, day, "book-session", Coordinator, "Find a time for the next %s session with the client: %s", u.Kind, u.Why)
+			t.With = []Field{{"kind", string(u.Kind)}, {"start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}}
+			all = append(all, t)
+		}
+	}
+	for _, kind := range []Kind{Preparation, Dosing, Integration} {
+		if p.tooOften(kind) && p.booked(kind) == nil && (p.ending() == "" || kind == Integration && !p.integrated() && !p.integrationDeclined()) {
+			all = append(all, p.toDo("talk/"+string(kind), p.fellThroughLast(kind), day, Therapist, "reached",
+				"The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind))
+		}
+	}
+	return all
+}
+
+// treatmentTasks ask for what the next dosing session waits for beside the gates.
+func (p *Pathway) treatmentTasks(now time.Time) []Task {
+	var all []Task
+	if a := p.booked(Dosing); a != nil && a.Start.After(now) {
+		if since := before(a.Start.In(p.zone()), p.Protocol.Questionnaire.DaysBefore[0]*24); !since.After(now) {
+			all = append(all, p.measureTasks(p.unmeasured(a.Start), since, a.Start.Add(-hours(p.Protocol.Dosing.CheckHoursBefore)))...)
+		}
+	}
+	if b := p.riskCheck(now); b.Code != "" {
+		t := p.task("risk-assessment", p.riskSince(), 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
+		t.ladder = daily
+		all = append(all, t)
+	}
+	next := p.nextDosing(now)
+	if b := p.reviewCheck(next); b.Code != "" && p.lastDosed() != nil {
+		since := p.reviewSince(next)
+		_, both := p.reviewDue(next)
+		ask := func(role Role, key string, with ReviewDecision) {
+			t := p.task(key, since, 0, "review", role, "Review the treatment and decide: %s", b.Reason)
+			t.With, t.ladder = []Field{{"decision", string(with)}, {"reason", "<why>"}}, daily
+			all = append(all, t)
+		}
+		switch q := p.reviewBy(Prescriber, next); {
+		case q != nil && q.Decision == StopReview:
+			t := p.task("stop", q.At, 0, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
+			t.With, t.ladder = []Field{{"reason", "<why>"}}, daily
+			all = append(all, t)
+		case both:
+			for _, role := range clinicians {
+				if p.reviewBy(role, next) == nil {
+					ask(role, "review/"+string(role), "<continue, adjust, one-more or stop>")
+				}
+			}
+		default:
+			ask(Therapist, "review", "<adjust, one-more or stop>")
+		}
+	}
+	return all
+}
+
+// measureTasks ask the client, through whoever sees them, for what is missing.
+func (p *Pathway) measureTasks(missing []Scale, since, due time.Time) []Task {
+	var all []Task
+	for _, s := range missing {
+		t := p.task("measure/"+string(s), since, due.Sub(since), "measure", Therapist, "Record %s", s)
+		t.Who, t.ladder = []Role{Client, Therapist}, quiet
+		t.With = []Field{{"scale", string(s)}, {"total", "<total>"}}
+		if s == PHQ9 {
+			t.What += " with its item 9"
+			t.With = append(t.With, Field{"item_9", "<item 9>"})
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// riskSince is when the oldest item 9 was found for which a risk assessment is outstanding.
+func (p *Pathway) riskSince() time.Time {
+	for _, m := range p.Measures {
+		if m.item9() == 1 && !p.assessed(m.At, farFuture) {
+			return m.At
+		}
+	}
+	return p.Woken
+}
+
+// reviewSince is when a review became due: with the measure that shows it, or with the last dosing session.
+func (p *Pathway) reviewSince(next time.Time) time.Time {
+	since := p.lastDosed().End
+	if p.notWorking(next) != "" {
+		if m := p.measured(p.PrimaryMeasure, next); m.At.After(since) {
+			since = m.At
+		}
+	}
+	return since
+}
+
 // gateTasks ask for what is missing now, and in time for what would fail later.
 func (p *Pathway) gateTasks(now time.Time) []Task {
 	var all []Task
@@ -115,9 +266,10 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 			soon = next
 		}
 	}
-	if bars := p.ineligible(); len(bars) > 0 { // nobody else is asked for anything meanwhile
-		t := p.task(evaluationGate, p.Enrolment.At, 2*day, evaluationGate, Therapist, "Declining is proposed, because %s; record your decision", reasons(bars))
-		t.With = []Field{{"decision", Decline}, {"reason", bars[0].Reason}}
+	if p.deferredUntil(now).After(now) { // nobody is asked for anything until the day of the review
+		return nil
+	}
+	if t, proposed := p.proposal(now); proposed { // nor while declining or deferring is proposed
 		return []Task{t}
 	}
 	if b := p.clearanceGate(soon); b.Code != "" {
@@ -125,35 +277,32 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		if p.clearanceGate(now).Code == "" || p.dosed() > 0 {
 			what, since = "Say again whether treatment is medically acceptable: ", p.renewalSince(now)
 		}
-		all = append(all, p.task(clearanceGate, since, 2*day, clearanceGate, Prescriber, "%s%s", what, b))
+		t := p.task(clearanceGate, since, 2*day, clearanceGate, Prescriber, "%s%s", what, b)
+		t.ladder = gateLadder
+		all = append(all, t)
 	}
 	if b := p.evaluationGate(now); b.Code != "" {
-		e := latest(p.Evaluations, now)
-		since := p.Enrolment.At
-		due := 2 * day
-		if e != nil {
-			since = e.At
-			if review, ok := e.ReviewOn.in(p.zone()); ok {
-				due = review.Sub(since)
-			}
+		since, due := p.Enrolment.At, 2*day
+		if review := p.deferredUntil(now); !review.IsZero() {
+			since, due = review, 0
 		}
-		all = append(all, p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b))
+		t := p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b)
+		t.ladder = gateLadder
+		all = append(all, t)
 	}
 	if b := p.consentGate(now); b.Code != "" {
 		since := p.since(len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })
 		t := p.task(consentGate, since, 3*day, consentGate, Therapist, "Witness the client's informed consent: %s", b)
-		t.Who = []Role{Client, Therapist}
+		t.Who, t.ladder = []Role{Client, Therapist}, quiet
 		all = append(all, t)
 	}
 	if b := p.planGate(soon); b.Code != "" {
 		since := p.since(len(p.SafetyPlans) > 0, func() time.Time {
 			since := p.planUntil(*latest(p.SafetyPlans, farFuture)).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
-			if since.After(now) { // asked for early, for a session that lies beyond it
-				since = now
-			}
-			return since
+			return p.earlier(since, now)
 		})
 		t := p.task(planGate, since, 2*day, planGate, Therapist, "Put the safety plan on file: %s", b)
+		t.ladder = gateLadder
 		if len(p.SafetyPlans) > 0 {
 			t.With = []Field{{"decision", Revised}}
 		}
@@ -169,66 +318,81 @@ func (p *Pathway) since(any bool, last func() time.Time) time.Time {
 	return p.Enrolment.At
 }
 
-// renewalSince is the moment from which a clearance had to be renewed: when its sessions were given, or a week before its days are over.
+// proposal is what the enrolment or a finding proposes to the therapist, unless their latest evaluation follows it already.
+func (p *Pathway) proposal(now time.Time) (Task, bool) {
+	since, decision, why := p.Enrolment.At, Decline, reasons(p.ineligible())
+	if why == "" {
+		found := p.standing(now)
+		e := latest(p.Evaluations, now)
+		if len(found) == 0 || e != nil && e.Decision == Defer {
+			return Task{}, false
+		}
+		why, decision = p.findingCheck(now).Reason, Defer
+		for _, f := range found {
+			if f.proposal() == Decline {
+				decision = Decline
+			}
+		}
+		if c := latest(p.Clearances, now); c != nil && len(c.Findings) > 0 {
+			since = c.At
+		}
+	}
+	verb := map[string]string{Decline: "Declining", Defer: "Deferring"}[decision]
+	t := p.task(evaluationGate, since, 2*day, evaluationGate, Therapist, "%s is proposed, because of what speaks against KAP: %s; record your decision", verb, why)
+	t.With = []Field{{"decision", Decline}, {"reason", "<why>"}}
+	if decision == Defer {
+		t.With = deferral()
+	}
+	t.ladder = gateLadder
+	return t, true
+}
+
+// deferredUntil is the day to which the therapist has deferred KAP, where that is their latest word; or zero.
+func (p *Pathway) deferredUntil(now time.Time) time.Time {
+	if e := latest(p.Evaluations, now); e != nil && e.Decision == Defer {
+		day, _ := e.ReviewOn.in(p.zone())
+		return day
+	}
+	return time.Time{}
+}
+
+// renewalSince is the moment from which a clearance had to be renewed: when what it covers was used up or it lost its force, or a
+// week before its days are over.
 func (p *Pathway) renewalSince(now time.Time) time.Time {
 	c := latest(p.Clearances, now)
 	if c == nil {
 		return p.Enrolment.At
 	}
-	since := p.clearanceUntil(*c).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
-	if since.After(now) {
-		since = now
-	}
+	since := p.earlier(p.clearanceUntil(*c).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore), now)
 	if c.Decision != Cleared {
 		since = c.At
 	}
-	if last := p.lastDosed(); last != nil && p.dosedBetween(c.At, now) >= p.Protocol.Clearance.DosingSessions && last.End.Before(since) {
+	if void := p.voidedSince(now); void.After(c.At) && void.Before(since) {
+		since = void
+	}
+	if last := p.lastDosed(); last != nil && last.End.Before(since) && (p.clearanceSessions(now).Code != "" || p.checkpointCheck(now).Code != "") {
 		since = last.End
 	}
 	return since
 }
 
-// endingSince is the moment of the decision that began the ending: what was done for an earlier one does not count.
-func (p *Pathway) endingSince() time.Time {
-	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
-		return e.At
+// earlier is when something is asked for: at the usual time, or as soon as a dosing session is wanted that lies beyond it.
+func (p *Pathway) earlier(usual, now time.Time) time.Time {
+	if !usual.After(now) {
+		return usual
 	}
-	if i := p.lastIntegration(); i != nil {
-		return i.At
+	since := p.Enrolment.At
+	if a := p.booked(Dosing); a != nil {
+		since = a.Since
+	} else if i := p.lastIntegration(); i != nil {
+		since = i.At
 	}
-	return p.Woken
-}
-
-// endingTasks are what an ending still waits for (protocol, section 5).
-func (p *Pathway) endingTasks(now time.Time) []Task {
-	ending := p.ending()
-	if ending == "" || p.Outcome != "" {
-		return nil
-	}
-	since := p.endingSince()
-	var all []Task
-	if ending != Completed {
-		if !slices.ContainsFunc(p.Referrals, func(r Referral) bool { return !r.At.Before(since) }) {
-			all = append(all, p.task("referral", since, day, "referral", Therapist, "Record to whom the client is referred, and for what"))
-			all[len(all)-1].With = []Field{{"to", "<to whom>"}, {"purpose", "<for what>"}}
-		}
-		if !p.spokenWith() {
-			t := p.task("conversation", since, day, "task-done", Therapist, "Speak with the client about the decision, or try twice; no mail says it before you have")
-			t.With = []Field{{"task", "conversation"}, {"outcome", "reached"}}
-			all = append(all, t)
+	for _, a := range p.Appointments {
+		if a.Kind == Preparation && a.State == Held && a.End.After(since) && p.dosed() == 0 && p.booked(Dosing) == nil {
+			since = a.End
 		}
 	}
-	if p.dosed() > 0 && !p.done("discharge-contact", since) {
-		t := p.task("discharge-contact", since, 2*day, "task-done", Prescriber, "Record the discharge contact with the client")
-		t.With = []Field{{"task", "discharge-contact"}, {"outcome", "reached"}}
-		all = append(all, t)
-	}
-	if !p.done("letter", since) {
-		t := p.task("letter", since, 2*day, "task-done", Therapist, "Prepare the closing letter, to be printed or handed over")
-		t.With = []Field{{"task", "letter"}, {"outcome", "done"}}
-		all = append(all, t)
-	}
-	return all
+	return since
 }
 
 // recordOf is what the record of a session says when all went as it should. What is a decision is left open.
@@ -236,7 +400,14 @@ func recordOf(a Appointment) []Field {
 	fields := []Field{{"session", a.Name}, {"outcome", Held}}
 	switch a.Kind {
 	case Dosing:
-		fields = append(fields, Field{"in_person", true}, Field{"therapist_present_throughout", true}, Field{"client_still_willing", true})
+		for _, name := range []string{"in_person", "therapist_present_throughout", "client_still_willing"} {
+			fields = append(fields, Field{name, true})
+		}
+		fields = append(fields, Field{"prescription_reference", "<its reference>"}, Field{"dose_as_given", "<as given>"}, Field{"route", "<route>"},
+			Field{"blood_pressure_before", "<mmHg>"}, Field{"blood_pressure_at_40_minutes", "<mmHg>"}, Field{"blood_pressure_leaving", "<mmHg>"})
+		for _, name := range []string{"pregnancy_asked", "medication_change_asked", "urinary_symptoms_asked", "oriented_and_steady", "named_adult_driving", "no_driving_until_next_day_explained"} {
+			fields = append(fields, Field{name, true})
+		}
 	case Integration:
 		fields = append(fields, Field{"next", "<another or close>"}, Field{"client_agrees", true})
 	}
@@ -247,25 +418,24 @@ func recordOf(a Appointment) []Field {
 func (p *Pathway) done(task string, since time.Time) bool {
 	tried := 0
 	for _, t := range p.TasksDone {
-		if t.Task != task || t.At.Before(since) {
-			continue
-		}
-		if t.Outcome != "tried" {
+		switch {
+		case t.Task != task || t.At.Before(since) || t.Outcome == Acknowledged:
+		case t.Outcome != Tried:
 			return true
+		default:
+			tried++
 		}
-		tried++
 	}
-	return tried >= 2
+	return tried >= p.Protocol.Endings.Tries
 }
 
-// spokenWith says whether the client has heard of an ending from a person.
-func (p *Pathway) spokenWith() bool {
-	return p.ending() == Completed || p.done("conversation", p.endingSince())
+func (p *Pathway) reached(task string) bool {
+	return slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == task && t.Outcome == Reached })
 }
 
 func (p *Pathway) talkedSince(t time.Time) bool {
 	return slices.ContainsFunc(p.TasksDone, func(d TaskDone) bool {
-		return strings.HasPrefix(d.Task, "talk/") && d.Outcome == "reached" && d.At.After(t)
+		return strings.HasPrefix(d.Task, "talk/") && d.Outcome == Reached && d.At.After(t)
 	})
 }
 
@@ -273,7 +443,7 @@ func (p *Pathway) talkedSince(t time.Time) bool {
 func (p *Pathway) fellThroughLast(kind Kind) time.Time {
 	var last time.Time
 	for _, a := range p.Appointments {
-		if a.Kind == kind && (a.State == NoShow || a.State == CancelledLate) && a.Start.After(last) {
+		if a.Kind == kind && a.fellThrough() && a.Start.After(last) {
 			last = a.Start
 		}
 	}
@@ -283,8 +453,19 @@ func (p *Pathway) fellThroughLast(kind Kind) time.Time {
 // TaskOutcome is how a human act went.
 type TaskOutcome string
 
+// The outcomes. Acknowledged says that somebody knows of an urgent task and looks after it; the task itself stays.
+const (
+	TaskIsDone   TaskOutcome = "done"
+	Reached      TaskOutcome = "reached"
+	Tried        TaskOutcome = "tried"
+	Declined     TaskOutcome = "declined"
+	Acknowledged TaskOutcome = "acknowledged"
+)
+
 // Options lists what may be written.
-func (TaskOutcome) Options() []string { return []string{"done", "reached", "tried", "declined"} }
+func (TaskOutcome) Options() []string {
+	return []string{string(TaskIsDone), string(Reached), string(Tried), string(Declined), string(Acknowledged)}
+}
 
 // TaskDone records a human act.
 type TaskDone struct {
@@ -300,7 +481,9 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) {
 		return fmt.Sprintf("%s is done", m.Task), errAlreadySo
 	}
-	if i < 0 || tasks[i].Message != "task-done" {
+	optional := i >= 0 && m.Task == "referral" && m.Outcome == Declined && p.ending() == WithdrawnByClient
+	acknowledges := i >= 0 && m.Outcome == Acknowledged && tasks[i].Urgent
+	if i < 0 || tasks[i].Message != "task-done" && !optional && !acknowledges {
 		var keys []string
 		for _, t := range tasks {
 			if t.Message == "task-done" {
@@ -312,29 +495,52 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		}
 		return "", refuse(BadValue, "task-done: task: found %s, expected one of %s", quoted(m.Task), strings.Join(keys, ", "))
 	}
-	if role := p.CareTeam.Role(m.By); role != tasks[i].By && tasks[i].By != Coordinator {
+	informed := strings.HasPrefix(m.Task, "informed/")
+	if role := p.CareTeam.Role(m.By); role != tasks[i].By && tasks[i].By != Coordinator && (!acknowledges || informed) {
 		return "", refuse(WrongPerson, "task-done: by: found %s, who is this pathway's %s; %s is its %s", m.By, role, m.Task, p.who([]Role{tasks[i].By}))
 	}
-	if m.Outcome == "declined" && m.Task != "discharge-contact" {
-		return "", refuse(BadValue, "task-done: outcome: found declined, expected done, reached or tried for %s", m.Task)
+	call := strings.HasPrefix(m.Task, "call/")
+	var fit []TaskOutcome
+	switch {
+	case informed:
+		fit = []TaskOutcome{Acknowledged}
+	case call, strings.HasPrefix(m.Task, "welfare/"), strings.HasPrefix(m.Task, "talk/"), m.Task == "conversation":
+		fit = []TaskOutcome{Reached, Tried}
+	case m.Task == "discharge-contact":
+		fit = []TaskOutcome{Reached, Tried, Declined}
+	case m.Task == "referral":
+		fit = []TaskOutcome{Declined}
+	default:
+		fit = []TaskOutcome{TaskIsDone}
 	}
-	if m.Task == "conversation" && m.Outcome == "done" {
-		return "", refuse(BadValue, "task-done: outcome: found done, expected reached or tried for a conversation")
+	if !slices.Contains(fit, m.Outcome) && !acknowledges {
+		return "", refuse(BadValue, "task-done: outcome: found %s, expected %s for %s", m.Outcome, orList(fit), m.Task)
 	}
-	if strings.HasPrefix(m.Task, "call/") || m.Task == "gap" {
-		if m.Outcome == "tried" {
-			return fmt.Sprintf("%s: tried; it stays open until the client is reached", m.Task), nil
-		}
+	p.TasksDone = append(p.TasksDone, *m)
+	switch {
+	case acknowledges && !informed:
+		return fmt.Sprintf("%s: acknowledged; it stays open until it is done", m.Task), nil
+	case m.Outcome == Tried && (call || strings.HasPrefix(m.Task, "welfare/")):
+		return fmt.Sprintf("%s: tried; it stays open until the client is reached", m.Task), nil
+	case call:
 		for _, c := range p.Calls {
-			if a := p.appointment(c.Session); c.Key == m.Task && a != nil {
+			if a := p.appointment(c.Session); c.Key == m.Task && a != nil && !c.Staff {
 				a.Told = a.Start
 			}
 		}
 		p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Key == m.Task })
-		p.Gap = p.Gap && m.Task != "gap"
+	case m.Task == "gap":
+		p.Gap = false
 	}
-	p.TasksDone = append(p.TasksDone, *m)
 	return fmt.Sprintf("%s: %s", m.Task, m.Outcome), nil
+}
+
+func orList[T ~string](all []T) string {
+	var s []string
+	for _, x := range all {
+		s = append(s, string(x))
+	}
+	return strings.Join(s, " or ")
 }
 
 // Referral is another path that is offered to the client.

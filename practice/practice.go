@@ -29,6 +29,7 @@ type Practice struct {
 	OpeningHours map[string][]string `json:"opening_hours"` // by weekday, "09:00-18:00", in the practice's zone
 	Closures     []Closure           `json:"closures"`
 	Staff        []Staff             `json:"staff"`
+	OnCall       string              `json:"on_call"` // the staff id of whoever holds the on-call number
 }
 
 // Mail is how the practice appears to clients: neutral, because mail is read on lock screens and by other people.
@@ -48,8 +49,9 @@ type Closure struct {
 
 // Staff is one person who may record milestones.
 type Staff struct {
-	ID   string       `json:"id"`
-	Role pathway.Role `json:"role"`
+	ID    string       `json:"id"`
+	Role  pathway.Role `json:"role"`
+	Email string       `json:"email"`
 }
 
 // Load reads the practice's file, or the sample practice where path is empty. Its errors name the file and the field.
@@ -137,14 +139,36 @@ func (p Practice) check() error {
 		if seen[s.ID] {
 			return fmt.Errorf("staff[%d].id: found %q a second time, expected each id once", i, s.ID)
 		}
+		if s.ID == pathway.OnCall {
+			return fmt.Errorf("staff[%d].id: found %q, expected another id, because this one stands for whoever on_call names", i, s.ID)
+		}
 		seen[s.ID] = true
 		switch s.Role {
 		case pathway.Therapist, pathway.Prescriber, pathway.Coordinator:
 		default:
 			return fmt.Errorf("staff[%d].role: found %q, expected therapist, prescriber or coordinator", i, s.Role)
 		}
+		if a, err := mail.ParseAddress(s.Email); err != nil || a.Address != s.Email { // no name beside it: it would go out with each mail
+			return fmt.Errorf("staff[%d].email: found %q, expected an e-mail address alone", i, s.Email)
+		}
+	}
+	if !seen[p.OnCall] {
+		return fmt.Errorf("on_call: found %q, expected the id of one of staff", p.OnCall)
 	}
 	return nil
+}
+
+// Member finds a member of staff by id, or whoever is on call by [pathway.OnCall].
+func (p Practice) Member(id string) (Staff, bool) {
+	if id == pathway.OnCall {
+		id = p.OnCall
+	}
+	for _, s := range p.Staff {
+		if s.ID == id {
+			return s, true
+		}
+	}
+	return Staff{}, false
 }
 
 // Role says what a member of staff does, or "" for an unknown id.

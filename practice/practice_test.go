@@ -20,6 +20,16 @@ func TestTheFilesThatComeWithKapLoad(t *testing.T) {
 	if p.Role("t-lane") != pathway.Therapist || p.Role("nobody") != "" || len(p.Calendar().Hours) != 6 || len(p.Calendar().Closed) != 2 {
 		t.Errorf("read %+v", p)
 	}
+	for id, want := range map[string]string{"p-moreau": "p-moreau@linden.example", pathway.OnCall: "t-khan@linden.example"} {
+		if s, ok := p.Member(id); !ok || s.Email != want {
+			t.Errorf("%s is %+v, %v", id, s, ok)
+		}
+	}
+	for _, id := range []string{"nobody", ""} {
+		if s, ok := p.Member(id); ok {
+			t.Errorf("%q is %+v", id, s)
+		}
+	}
 	protocol, err := LoadProtocol("")
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +60,13 @@ func TestAMistakeIsNamedWithItsField(t *testing.T) {
 		{"a closure that ends before it begins", "practice", "to: 2026-12-26", "to: 2026-12-20", "closures[0].to"},
 		{"a role that is none", "practice", "role: prescriber", "role: doctor", `staff[3].role: found "doctor"`},
 		{"an id twice", "practice", "id: t-ortiz", "id: t-lane", "staff[1].id"},
+		{"an id that means somebody else", "practice", "id: t-ortiz", "id: on-call", `staff[1].id: found "on-call"`},
+		{"a member of staff without an address", "practice", ", email: t-ortiz@linden.example", "", `staff[1].email: found "", expected an e-mail address`},
+		{"a staff address that is none", "practice", "email: p-singh@linden.example", "email: p-singh", `staff[3].email: found "p-singh"`},
+		{"a staff address with a name", "practice", "email: p-singh@linden.example", `email: "Dr. Singh <p-singh@linden.example>"`, "staff[3].email"},
+		{"nobody on call", "practice", "on_call: t-khan", "", `on_call: found "", expected the id of one of staff`},
+		{"a stranger on call", "practice", "on_call: t-khan", "on_call: t-kahn", `on_call: found "t-kahn", expected the id of one of staff`},
+		{"on call in place of who it is", "practice", "on_call: t-khan", "on_call: on-call", `on_call: found "on-call"`},
 		{"a closing that nobody can read", "practice", "from: 2027-01-01", "from: New Year", "closures[1].from"},
 	} {
 		t.Run(c.is, func(t *testing.T) {

@@ -27,8 +27,9 @@ type Committed struct {
 // before it, they are written anew from the pathway and the answer says so. It returns [ErrNotFound] for a pathway that
 // was never enrolled.
 //
-// p is the pathway as it was when the step was made; Commit changes it.
-func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathway.Pathway, step pathway.Step) (Committed, error) {
+// p is the pathway as it was when the step was made; Commit changes it. form is the practice's consent form, which a pathway
+// that has an older one hears of with the answer.
+func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form pathway.ConsentDocument, p *pathway.Pathway, step pathway.Step) (Committed, error) {
 	out := Committed{Step: step, Last: step.Number}
 	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
 		var client string
@@ -52,6 +53,9 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, p *pathwa
 		out.Answer.Gap = step.Number != last+1 || step.Previous != lastDigest
 		if out.Answer.Acts, err = answer(ctx, tx, calendar, p, client, step); err != nil {
 			return err
+		}
+		if p.Outdates(form) {
+			out.Answer.Form = &form
 		}
 		done, _ := p.Settle(step, out.Answer)
 		var doubled []string
@@ -97,6 +101,9 @@ func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Commit
 // answer asks the world: the calendar for a place, the outbox for a mail that is taken back.
 func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathway.Pathway, client string, step pathway.Step) ([]pathway.ActAnswer, error) {
 	answers := make([]pathway.ActAnswer, len(step.Acts))
+	if err := lockMails(ctx, tx, p.Code, step); err != nil {
+		return nil, err
+	}
 	for i, act := range step.Acts {
 		switch act.Do {
 		case pathway.BookDeed, pathway.MoveDeed:
@@ -180,6 +187,22 @@ func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string
 	return names, nil
 }
 
+// lockMails locks the mails that a step takes back in the order in which [Store.SettleMail] locks those of one claim: a digest
+// of yesterday and today's may be among both.
+func lockMails(ctx context.Context, tx pgx.Tx, code string, step pathway.Step) error {
+	var keys []string
+	for _, act := range step.Acts {
+		if act.Do == pathway.WithdrawDeed {
+			keys = append(keys, act.Key)
+		}
+	}
+	if len(keys) < 2 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `select from mail where pathway = $1 and key = any($2) order by id for update`, code, keys)
+	return err
+}
+
 // withdraw takes a mail back that has not gone out, and says where it is.
 func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatus, error) {
 	var status pathway.MailStatus
@@ -223,7 +246,7 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 			values ($1, $2, $3, $4, $5, $6, tstzrange($7, $8), $9, $10)
 			on conflict (pathway, name) do update set during = excluded.during, revision = excluded.revision,
 				state = case when appointment.state = 'double-booked' and excluded.state = 'booked' and appointment.during = excluded.during then appointment.state else excluded.state end`,
-			p.Code, x.Name, x.Kind, x.Number, p.CareTeam.Therapist, client, x.Start, x.End, x.Revision, state)
+			p.Code, x.Name, x.Kind, x.Number, x.Therapist, client, x.Start, x.End, x.Revision, state)
 	}
 	for _, m := range p.Outbox {
 		mail, err := json.Marshal(m)
@@ -255,9 +278,9 @@ func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
 	}
 	b.Queue(`
 		update pathway set last_step = greatest(last_step, $2), last_digest = $3, phase = $4, outcome = $5, attention = $6, waiting_on = $7,
-			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12
+			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14
 		where code = $1`,
-		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text)
+		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber)
 	b.Queue(`delete from task where pathway = $1`, p.Code)
 	for _, t := range status.Tasks {
 		who := make([]string, len(t.Who))

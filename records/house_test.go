@@ -82,7 +82,7 @@ func enrolment(t *testing.T, code string) pathway.Enrolment {
 		CareTeam: pathway.CareTeam{Therapist: "t-lane", Prescriber: "p-singh", Coordinators: []string{"c-desk"}},
 		Eligibility: pathway.Eligibility{Diagnosis: pathway.PTSD, Adult: true, StandardCareTried: true, CommitsToTheArc: true,
 			ComfortableWithTheStates: true, PrimaryMeasure: "pcl-5"},
-		MailPermission: true, Zone: "America/Chicago", PracticeZone: "America/New_York", Protocol: protocol,
+		Contact: pathway.Contact{MailPermission: true, Zone: "America/Chicago"}, PracticeZone: "America/New_York", Protocol: protocol,
 	}
 }
 
@@ -129,7 +129,7 @@ func copied(p *pathway.Pathway) *pathway.Pathway {
 // commit writes a step, without the pathway's hearing of it.
 func (c *client) commit(step pathway.Step) records.Committed {
 	c.t.Helper()
-	out, err := c.store.Commit(c.t.Context(), c.cal, copied(c.p), step)
+	out, err := c.store.Commit(c.t.Context(), c.cal, pathway.ConsentDocument{}, copied(c.p), step)
 	if err != nil {
 		c.t.Fatalf("step %d: %v", step.Number, err)
 	}
@@ -180,7 +180,10 @@ func (c *client) screen() {
 
 // next is a step of this pathway with acts of the test's own.
 func (c *client) next(acts ...pathway.Act) pathway.Step {
-	return pathway.Step{Pathway: c.p.Code, Number: c.p.Steps + 1, Previous: c.p.Last, At: c.now, Acts: acts}
+	for i := range acts {
+		acts[i].Staff = c.p.CareTeam.Therapist
+	}
+	return pathway.Step{Pathway: c.p.Code, Number: c.p.Steps + 1, Previous: c.p.Last, At: c.now, Acts: acts, Mailing: c.p.Contact}
 }
 
 // preparation asks for the earliest hour from a moment on, within some days.

@@ -1,9 +1,11 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,48 +13,129 @@ import (
 	"kap/pathway"
 )
 
-// Claimed is a mail that this process, and no other, may send until its lease ends.
+// Claimed is a mail that this process, and no other, may send until its lease ends. A digest brings along the digests that
+// other pathways have for the same member of staff: one mail goes out for all of them.
 type Claimed struct {
-	ID    string // opaque, for SendGrid
-	Claim string
-	Mail  pathway.Mail
-	To    Person
-	Zone  string // the client's
+	ID      string // opaque, for SendGrid
+	Claim   string
+	Mail    pathway.Mail
+	To      Person    // the client; nobody where the mail is for staff
+	Zone    string    // the client's
+	Waiting []Waiting // where the mail is for staff: what it speaks of, the longest waiting first
+}
+
+// Waiting is one pathway of which a member of staff hears.
+type Waiting struct {
+	Code  string
+	Since time.Time
 }
 
 // Claim takes a mail from the outbox for sending, for as long as lease says. Where it cannot be claimed, the status says
 // why: it was sent or withdrawn, nobody knows (a claim ran out), or another claim is still running.
 func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration) (Claimed, pathway.MailStatus, error) {
 	var c Claimed
-	var body []byte
-	err := s.pool.QueryRow(ctx, `
-		with claimed as (
-			update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = now() + $3, attempts = attempts + 1
-			where pathway = $1 and key = $2 and status = 'pending' returning id, claim, body)
-		select m.id, m.claim, m.body, c.id, c.given_name, c.family_name, c.email, c.phone, p.enrolment->>'zone'
-		from claimed m, pathway p join client c on c.id = p.client where p.code = $1`, code, key, lease).
-		Scan(&c.ID, &c.Claim, &body, &c.To.ID, &c.To.GivenName, &c.To.FamilyName, &c.To.Email, &c.To.Phone, &c.Zone)
+	err := s.inTransaction(ctx, func(tx pgx.Tx) (err error) {
+		c, err = claim(ctx, tx, code, key, lease)
+		return err
+	})
 	if err == nil {
-		return c, pathway.ClaimedMail, json.Unmarshal(body, &c.Mail)
+		return c, pathway.ClaimedMail, nil
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
-		return c, "", err
+		return Claimed{}, "", err
 	}
 	var status pathway.MailStatus
 	err = s.pool.QueryRow(ctx, `
 		update mail set status = case when status = 'claimed' and claimed_until < now() then 'unknown' else status end
 		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
-	return c, status, missing(err, "mail %s of pathway %s", key, code)
+	return Claimed{}, status, missing(err, "mail %s of pathway %s", key, code)
 }
 
-// SettleMail says what became of a claimed mail. A mail that went back to pending may be claimed again, unless it was
-// withdrawn meanwhile. It does nothing where the claim is no longer this process's own.
+func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration) (Claimed, error) {
+	// The digests of one person one after the other: of two that are claimed at once, each would leave the other out.
+	_, err := tx.Exec(ctx, `
+		select pg_advisory_xact_lock(hashtextextended('digest ' || (body->>'staff'), 0)) from mail
+		where pathway = $1 and key = $2 and status = 'pending' and body->>'kind' = 'staff-digest'`, code, key)
+	if err != nil {
+		return Claimed{}, err
+	}
+	var c Claimed
+	var body []byte
+	var until time.Time
+	err = tx.QueryRow(ctx, `
+		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1
+		where pathway = $1 and key = $2 and status = 'pending' returning id, claim, claimed_until, body`, code, key, lease).
+		Scan(&c.ID, &c.Claim, &until, &body)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(body, &c.Mail); err != nil {
+		return c, err
+	}
+	switch {
+	case c.Mail.Staff == "":
+		err = tx.QueryRow(ctx, `
+			select c.id, c.given_name, c.family_name, c.email, c.phone, p.enrolment->>'zone'
+			from pathway p join client c on c.id = p.client where p.code = $1`, code).
+			Scan(&c.To.ID, &c.To.GivenName, &c.To.FamilyName, &c.To.Email, &c.To.Phone, &c.Zone)
+		return c, err
+	case c.Mail.Kind == pathway.DigestMail:
+		if c.Waiting, err = sweep(ctx, tx, c, until); err != nil {
+			return c, err
+		}
+	}
+	c.Waiting = longestFirst(append(c.Waiting, Waiting{code, c.Mail.Since}))
+	return c, nil
+}
+
+// sweep claims the other digests that wait for the same person. It passes over those that another transaction is about to
+// change, so that nobody ever waits while holding one; they go out on their own. What is due is measured by the mails' own
+// moments, never by a clock: pathways need not live in the same time.
+func sweep(ctx context.Context, tx pgx.Tx, c Claimed, until time.Time) ([]Waiting, error) {
+	rows, err := tx.Query(ctx, `
+		with others as (
+			select m.id from mail m join mail own on own.id = $1
+			where m.status = 'pending' and m.body->>'kind' = 'staff-digest' and m.body->>'staff' = own.body->>'staff'
+			  and coalesce(m.body->>'from', '-infinity')::timestamptz <= coalesce(own.body->>'from', '-infinity')::timestamptz
+			for update of m skip locked)
+		update mail m set status = 'claimed', claim = $2, claimed_until = $3, attempts = attempts + 1
+		from others o where m.id = o.id returning m.pathway, m.body`, c.ID, c.Claim, until)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Waiting, error) {
+		var w Waiting
+		var body []byte
+		if err := row.Scan(&w.Code, &body); err != nil {
+			return w, err
+		}
+		var m pathway.Mail
+		err := json.Unmarshal(body, &m)
+		w.Since = m.Since
+		return w, err
+	})
+}
+
+// longestFirst names each pathway once: it may have a digest of yesterday that has not gone out.
+func longestFirst(all []Waiting) []Waiting {
+	slices.SortFunc(all, func(a, b Waiting) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Code, b.Code)) })
+	seen := map[string]bool{}
+	return slices.DeleteFunc(all, func(w Waiting) bool {
+		again := seen[w.Code]
+		seen[w.Code] = true
+		return again
+	})
+}
+
+// SettleMail says what became of a claimed mail, and of all that was claimed with it. A mail that went back to pending may
+// be claimed again, unless it was withdrawn meanwhile. It does nothing where the claim is no longer this process's own.
 func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailStatus) error {
 	_, err := s.pool.Exec(ctx, `
-		update mail set
-			status = case when $3 = 'pending' and taken_back then 'withdrawn' else $3 end,
-			settled_at = case when $3 = 'pending' and not taken_back then null else now() end,
+		with own as (select id from mail where claim = $1 and status in ('claimed', 'unknown') order by id for update)
+		update mail m set
+			status = case when $2 = 'pending' and taken_back then 'withdrawn' else $2 end,
+			settled_at = case when $2 = 'pending' and not taken_back then null else now() end,
 			claimed_until = null
-		where id = $1 and claim = $2 and status in ('claimed', 'unknown')`, c.ID, c.Claim, status)
+		from own where m.id = own.id`, c.Claim, status)
 	return err
 }

@@ -103,7 +103,7 @@ func TestADigestSurvivesTheRecords(t *testing.T) {
 			if err := json.Unmarshal([]byte(encoded(t, step)), &carried); err != nil || carried.Digest() != step.Digest() {
 				t.Errorf("the digest does not survive JSON (%v):\n%s\n%s", err, encoded(t, step), encoded(t, carried))
 			}
-			out, err := c.store.Commit(t.Context(), c.cal, copied(c.p), carried)
+			out, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, copied(c.p), carried)
 			if err != nil {
 				t.Fatalf("the step cannot be written: %v", err)
 			}
@@ -197,7 +197,7 @@ func TestAPathwayThatWasNeverEnrolledIsNotFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	step, _ := p.Due(monday())
-	if _, err := h.store.Commit(t.Context(), h.cal, p, *step); !errors.Is(err, records.ErrNotFound) || !strings.Contains(err.Error(), "B2B2B2") {
+	if _, err := h.store.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, p, *step); !errors.Is(err, records.ErrNotFound) || !strings.Contains(err.Error(), "B2B2B2") {
 		t.Errorf("found %v, expected that B2B2B2 is not found", err)
 	}
 	for name, err := range map[string]error{
@@ -222,7 +222,9 @@ func TestSixteenCommitOneStepAtOnce(t *testing.T) {
 	answers := make([]records.Committed, 16)
 	errs := make([]error, 16)
 	for i := range 16 {
-		wg.Go(func() { answers[i], errs[i] = stores[i%4].Commit(t.Context(), c.cal, copied(c.p), step) })
+		wg.Go(func() {
+			answers[i], errs[i] = stores[i%4].Commit(t.Context(), c.cal, pathway.ConsentDocument{}, copied(c.p), step)
+		})
 	}
 	wg.Wait()
 	for i := range 16 {
@@ -376,7 +378,7 @@ func TestAStepWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, _ = c.store.Commit(t.Context(), c.cal, copied(c.p), step)
+			_, _ = c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, copied(c.p), step)
 		}()
 		c.do(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
 		<-done

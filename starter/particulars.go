@@ -195,8 +195,9 @@ func (c checker) enrolment(p particulars) pathway.Enrolment {
 		CareTeam: pathway.CareTeam{Therapist: p.Therapist, Prescriber: p.Prescriber, Coordinators: p.Coordinators},
 		Eligibility: pathway.Eligibility{
 			Diagnosis: pathway.Diagnosis(p.Diagnosis), Adult: c.adult(p), StandardCareTried: *p.StandardCareTried, CommitsToTheArc: *p.CommitsToTheArc,
-			ComfortableWithTheStates: *p.Comfortable, PrimaryMeasure: pathway.PrimaryMeasure(p.PrimaryMeasure),
+			ComfortableWithTheStates: *p.Comfortable, PrimaryMeasure: pathway.Scale(p.PrimaryMeasure),
 		},
-		MailPermission: *p.MailPermission, Zone: zone, PracticeZone: c.house.Zone, Availability: p.Availability, Protocol: c.protocol,
+		Contact:      pathway.Contact{MailPermission: *p.MailPermission, Zone: zone, Availability: p.Availability},
+		PracticeZone: c.house.Zone, Protocol: c.protocol,
 	}
 }

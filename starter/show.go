@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -385,10 +384,8 @@ func (d *desk) printMails(lines []records.MailLine, zone *time.Location) error {
 // holdSentence says what holds the pathway, since when, and who has yet to release it.
 func holdSentence(h pathway.HoldInForce, zone *time.Location) string {
 	var open []string
-	for _, r := range h.Needs {
-		if !slices.Contains(h.Released, r) {
-			open = append(open, string(r))
-		}
+	for _, r := range h.Open() {
+		open = append(open, string(r))
 	}
 	return fmt.Sprintf("%s since %s: %s, %s; to be released by the %s", h.Name, moment(h.Since, zone), h.Cause, strings.TrimSuffix(h.Why, "."), strings.Join(open, " and the "))
 }

@@ -42,7 +42,7 @@ func begun(t *testing.T, store *records.Store, code, given string, at time.Time)
 	if step == nil {
 		t.Fatal("a new pathway has nothing to write")
 	}
-	if _, err := store.Commit(t.Context(), house.Calendar(), p, *step); err != nil {
+	if _, err := store.Commit(t.Context(), house.Calendar(), pathway.ConsentDocument{}, p, *step); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -48,6 +48,10 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err := mail.Discreet(house); err != nil {
 		return err
 	}
+	protocol, err := practice.LoadProtocol(os.Getenv("KAP_PROTOCOL"))
+	if err != nil {
+		return err
+	}
 	sender, err := sender(log)
 	if err != nil {
 		return err
@@ -73,7 +77,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	defer temporal.Close()
 	log.Warn("for trial data only: nobody verifies yet who sends a message, and payloads are not encrypted")
 
-	a := &activities.Activities{Store: store, Practice: house, Sender: sender}
+	a := &activities.Activities{Store: store, Practice: house, Form: protocol.Consent, Sender: sender}
 	worker.SetStickyWorkflowCacheSize(2000)
 	broken := make(chan error, 2)
 	fatal := func(err error) { // the SDK stops asking for tasks: whoever supervises us starts us again

@@ -11,7 +11,7 @@ import (
 func TestARequestToCancelIsWrittenDownAndNotFollowed(t *testing.T) {
 	t.Parallel()
 	a := newArc(t)
-	staff := diligent(1)
+	staff := obliging(1)
 	asked := false
 	a.run(func(s pathway.Status, send func(name, input string)) {
 		if !asked && s.Phase == pathway.InPreparation {

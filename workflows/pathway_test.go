@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"kap/activities"
+	"kap/internal/diligent"
 	"kap/internal/testpg"
 	"kap/mail"
 	"kap/pathway"
@@ -38,6 +39,7 @@ type arc struct {
 	code  string
 	state pathway.Pathway // as it continued, or as it began
 
+	failed   bool // a message was refused: nobody goes on
 	fresh    bool // continue as new whenever something has happened
 	runs     int
 	database *testpg.Gate // between the workflow and its records
@@ -64,12 +66,13 @@ func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	if err != nil {
 		t.Fatal(err)
 	}
+	protocol.Endings.OpenDays = 1
 	e := pathway.Enrolment{
 		Code: "K7Q2M9", By: "c-desk", At: time.Date(2026, 2, 2, 14, 0, 0, 0, time.UTC),
 		CareTeam: pathway.CareTeam{Therapist: "t-lane", Prescriber: "p-singh", Coordinators: []string{"c-desk"}},
 		Eligibility: pathway.Eligibility{Diagnosis: pathway.PTSD, Adult: true, StandardCareTried: true, CommitsToTheArc: true,
 			ComfortableWithTheStates: true, PrimaryMeasure: "pcl-5"},
-		MailPermission: true, Zone: "America/New_York", PracticeZone: "America/New_York", Protocol: protocol,
+		Contact: pathway.Contact{MailPermission: true, Zone: "America/New_York"}, PracticeZone: "America/New_York", Protocol: protocol,
 	}
 	for _, c := range change {
 		c(&e)
@@ -139,7 +142,7 @@ func (a *arc) once(from time.Time, acts *activities.Activities, staff func(s pat
 	a.env.RegisterActivityWithOptions(acts.Deliver, activity.RegisterOptions{Name: "Deliver"})
 	var look func()
 	look = func() {
-		if a.env.IsWorkflowCompleted() {
+		if a.env.IsWorkflowCompleted() || a.failed {
 			return
 		}
 		staff(a.status(), a.send)
@@ -179,23 +182,20 @@ func (a *arc) send(name, input string) {
 		OnComplete: func(_ any, err error) {
 			if err != nil {
 				a.t.Errorf("%s %s: %v", name, input, err)
+				a.failed = true
 			}
 		},
 	}, json.RawMessage(input))
 }
 
-// diligent staff do what the details ask of them, word for word, and decide on another dosing session until there were so many.
-func diligent(dosings int) func(pathway.Status, func(name, input string)) {
+// obliging staff do the first thing that the details ask of them, word for word, and decide on another dosing session until there
+// were so many.
+func obliging(dosings int) func(pathway.Status, func(name, input string)) {
+	staff := diligent.Staff{Dosings: dosings}
 	return func(s pathway.Status, send func(name, input string)) {
-		if len(s.Tasks) == 0 {
-			return
+		if len(s.Tasks) > 0 {
+			send(s.Tasks[0].Message, staff.Fill(s.Tasks[0], s))
 		}
-		next := "another"
-		if s.DosingDone >= dosings {
-			next = "close"
-		}
-		t := s.Tasks[0]
-		send(t.Message, strings.ReplaceAll(t.JSON, "<another or close>", next))
 	}
 }
 
@@ -244,22 +244,14 @@ func (a *arc) ended(outcome pathway.Outcome, dosings int) {
 func TestAPathwayWithThreeDosingSessionsCompletes(t *testing.T) {
 	t.Parallel()
 	a := newArc(t)
-	a.run(diligent(3))
+	a.run(obliging(3))
 	a.ended(pathway.Completed, 3)
 }
 
 func TestADeclinedPathwayEndsWithAReferral(t *testing.T) {
 	t.Parallel()
 	a := newArc(t, func(e *pathway.Enrolment) { e.CommitsToTheArc = false })
-	a.run(func(s pathway.Status, send func(name, input string)) {
-		for _, task := range s.Tasks { // the gates stay open: declining is what is proposed
-			if task.Message == "prescriber-clearance" || task.Message == "consent" || task.Message == "safety-plan" {
-				continue
-			}
-			send(task.Message, strings.NewReplacer("<to whom>", "a community clinic", "<for what>", "psychotherapy").Replace(task.JSON))
-			return
-		}
-	})
+	a.run(obliging(0))
 	a.ended(pathway.DeclinedAndReferred, 0)
 	if len(a.mails) != 1 {
 		t.Fatalf("mails %q, expected the letter's alone", a.mails)
@@ -270,8 +262,8 @@ func TestContinuingAsNewAtEveryTurnLosesNothing(t *testing.T) {
 	t.Parallel()
 	plain, fresh := newArc(t), newArc(t)
 	fresh.fresh = true
-	plain.run(diligent(3))
-	fresh.run(diligent(3))
+	plain.run(obliging(3))
+	fresh.run(obliging(3))
 	fresh.ended(pathway.Completed, 3)
 	if fresh.runs < 40 || plain.runs != 0 {
 		t.Fatalf("%d runs and %d, expected more than 40 and one", fresh.runs+1, plain.runs+1)
@@ -290,7 +282,7 @@ func TestContinuingAsNewAtEveryTurnLosesNothing(t *testing.T) {
 func TestWhileTheRecordsAreAwayMessagesAreTakenAndNothingIsLost(t *testing.T) {
 	t.Parallel()
 	a := newArc(t)
-	staff := diligent(1)
+	staff := obliging(1)
 	unwritten := 0
 	a.run(func(s pathway.Status, send func(name, input string)) {
 		next := s.NextSession
@@ -326,7 +318,7 @@ func TestWhileTheRecordsAreAwayMessagesAreTakenAndNothingIsLost(t *testing.T) {
 func TestWhatIsTooLateIsReportedNotSent(t *testing.T) {
 	t.Parallel()
 	a := newArc(t)
-	staff := diligent(1)
+	staff := obliging(1)
 	a.run(func(s pathway.Status, send func(name, input string)) {
 		next := s.NextSession
 		switch {
@@ -348,7 +340,7 @@ func TestWhatIsTooLateIsReportedNotSent(t *testing.T) {
 func TestARefusedSignalFailsNothingAndIsJournalled(t *testing.T) {
 	t.Parallel()
 	a := newArc(t)
-	staff := diligent(1)
+	staff := obliging(1)
 	spoken := false
 	var shown []pathway.Refused
 	a.run(func(s pathway.Status, send func(name, input string)) {

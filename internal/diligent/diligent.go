@@ -1,0 +1,34 @@
+// Package diligent is staff who do what the details ask of them, word for word: for tests of whole pathways.
+package diligent
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"kap/pathway"
+)
+
+// Staff fill in what the details leave open.
+type Staff struct {
+	Dosings int // so many dosing sessions are wanted
+	Total   func(scale string, dosed int) int
+}
+
+// Fill is the message that a task asks for, with everything that it leaves open filled in as when all goes well.
+func (f Staff) Fill(t pathway.TaskView, s pathway.Status) string {
+	next := "another"
+	if s.DosingDone >= f.Dosings {
+		next = "close"
+	}
+	total := 16 - 3*s.DosingDone
+	if f.Total != nil {
+		_, scale, _ := strings.Cut(t.Key, "/")
+		total = f.Total(scale, s.DosingDone)
+	}
+
+	return strings.NewReplacer("<another or close>", next, "<why>", "looked at together", "<to whom>", "a community clinic", "<for what>", "psychotherapy",
+		"<its reference>", "rx-1", "<as given>", "as prescribed", "<route>", "sublingual", "<mmHg>", "122/78",
+		`"<total>"`, strconv.Itoa(max(total, 0)), `"<item 9>"`, "0", "<what must change>", "sleep", "<a day>", s.AsOf.AddDate(0, 0, 30).Format(time.DateOnly),
+		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete").Replace(t.JSON)
+}

@@ -1,0 +1,237 @@
+package pathway
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// StopAs is how a stopped pathway ends.
+type StopAs string
+
+// Options lists what may be written.
+func (StopAs) Options() []string { return []string{string(StoppedAndReferred), string(Lapsed)} }
+
+// Stop is the therapist's decision to end the treatment: because it is not working, or must not go on; or because the client has
+// not been heard of for so long that the pathway lapses.
+type Stop struct {
+	Envelope
+	As     StopAs `json:"as,omitempty"` // none: stopped-and-referred
+	Reason string `json:"reason" must:"yes"`
+}
+
+func (m *Stop) record(p *Pathway, now time.Time) (string, *Refusal) {
+	if m.As == "" {
+		m.As = StopAs(StoppedAndReferred)
+	}
+	switch e := p.ending(); {
+	case e == Outcome(m.As):
+		return fmt.Sprintf("the pathway is ending as %s", e), errAlreadySo
+	case e != "" && e != Completed:
+		return "", refuse(NotNow, "stop: the pathway is ending as %s already", e)
+	case m.As == StopAs(Lapsed) && p.lapses(now).IsZero():
+		return "", refuse(NotNow, "stop: as: found lapsed, but a pathway lapses only when what the client owes has been outstanding for %d days and %d calls, and not before the day to which it was deferred; nothing else lapses",
+			p.Protocol.Endings.LapseDays, p.Protocol.Endings.LapseCalls)
+	}
+	p.Stops = insert(p.Stops, *m)
+	return fmt.Sprintf("the pathway is ending as %s", m.As), nil
+}
+
+// Withdrawal is the client's: at any time, without a reason, through whoever hears of it first.
+type Withdrawal struct {
+	Envelope
+	Reason string `json:"reason,omitempty"`
+}
+
+func (m *Withdrawal) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	if p.ending() == WithdrawnByClient {
+		return "the client's withdrawal is recorded already", errAlreadySo
+	}
+	p.Withdrawals = insert(p.Withdrawals, *m)
+	return "the client has withdrawn; the pathway is ending", nil
+}
+
+// ending says which ending has begun, if any (protocol, section 5). It begins with the record of whoever decides it: the client who
+// withdraws, the therapist who declines, stops or lets lapse, and closing as agreed.
+func (p *Pathway) ending() Outcome {
+	o, _, _ := p.endingOf()
+	return o
+}
+
+// endingSince is the moment of the decision that began the ending: what was done for an earlier one does not count.
+func (p *Pathway) endingSince() time.Time {
+	_, since, _ := p.endingOf()
+	return since
+}
+
+func (p *Pathway) endingOf() (outcome Outcome, since time.Time, why string) {
+	if w := latest(p.Withdrawals, farFuture); w != nil {
+		return WithdrawnByClient, w.At, "the client has withdrawn"
+	}
+	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
+		if p.dosed() > 0 {
+			return StoppedAndReferred, e.At, "the therapist decided it: " + e.Reason
+		}
+		return DeclinedAndReferred, e.At, "the therapist decided it: " + e.Reason
+	}
+	if s := latest(p.Stops, farFuture); s != nil {
+		why := "the therapist decided it: " + s.Reason
+		if said := p.notWorking(s.At); said != "" {
+			why += "; " + said
+		}
+		return Outcome(s.As), s.At, why
+	}
+	if r := p.reviewBy(Therapist, farFuture); r != nil && r.Decision == StopReview {
+		why := "the therapist's review decided it: " + r.Reason
+		if said := p.notWorking(r.At); said != "" {
+			why += "; " + said
+		}
+		return StoppedAndReferred, r.At, why
+	}
+	if p.closing() {
+		i := p.lastIntegration()
+		return Completed, i.At, fmt.Sprintf("after %d dosing sessions, closing was agreed with the client at %s", p.dosed(), i.Session)
+	}
+	return "", time.Time{}, ""
+}
+
+// toldByPerson says whether an ending is one that the client hears of from a person first.
+func (o Outcome) toldByPerson() bool { return o == StoppedAndReferred || o == DeclinedAndReferred }
+
+// endingTasks are what an ending still waits for (protocol, section 5).
+func (p *Pathway) endingTasks(now time.Time) []Task {
+	ending, since, _ := p.endingOf()
+	if ending == "" || p.Outcome != "" {
+		return nil
+	}
+	var all []Task
+	if ending != Completed && ending != Lapsed && !p.referred(ending, since) {
+		t := p.task("referral", since, day, "referral", Therapist, "Record to whom the client is referred, and for what")
+		if ending == WithdrawnByClient {
+			t.What = "Offer the client a referral, and record it; or send task-done with outcome declined"
+		}
+		t.With = []Field{{"to", "<to whom>"}, {"purpose", "<for what>"}}
+		all = append(all, t)
+	}
+	if ending.toldByPerson() && !p.spokenWith() {
+		t := p.task("conversation", since, day, "task-done", Therapist, "Speak with the client about the decision, or try twice; no mail says it before you have")
+		t.With = []Field{{"task", "conversation"}, {"outcome", "reached"}}
+		all = append(all, t)
+	}
+	if p.dosed() > 0 && !p.done("discharge-contact", since) {
+		t := p.task("discharge-contact", since, 2*day, "task-done", Prescriber, "Record the discharge contact with the client")
+		t.With = []Field{{"task", "discharge-contact"}, {"outcome", "reached"}}
+		all = append(all, t)
+	}
+	if !p.done("letter", since) {
+		t := p.task("letter", since, 2*day, "task-done", Therapist, "Prepare the closing letter, to be printed or handed over")
+		t.With = []Field{{"task", "letter"}, {"outcome", "done"}}
+		all = append(all, t)
+	}
+	if ending == Completed {
+		all = append(all, p.closingTasks(now, since)...)
+	}
+	return all
+}
+
+// closingTasks: completing takes the last measure, and both clinicians where stopping is proposed instead.
+func (p *Pathway) closingTasks(now, since time.Time) []Task {
+	contested := p.completionContested(now)
+	if contested == "" || p.agreed(now, CompleteReview) {
+		return nil
+	}
+	all := p.measureTasks(p.unclosed(now), since, now)
+	if len(all) > 0 && now.Before(since.AddDate(0, 0, p.Protocol.Nudges.CallDays)) { // first the client is asked
+		return all
+	}
+	for _, role := range clinicians {
+		if r := p.reviewBy(role, now); r != nil && r.Decision == CompleteReview {
+			continue
+		}
+		t := p.task("review/"+string(role), since, 0, "review", role, "Decide how this pathway ends: %s. The therapist stops it, or both clinicians record review with complete", contested)
+		t.With = []Field{{"decision", "<complete or stop>"}, {"reason", "<why>"}}
+		t.ladder = daily
+		all = append(all, t)
+	}
+	return all
+}
+
+func (p *Pathway) referred(ending Outcome, since time.Time) bool {
+	if slices.ContainsFunc(p.Referrals, func(r Referral) bool { return !r.At.Before(since) }) {
+		return true
+	}
+	return ending == WithdrawnByClient && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool {
+		return t.Task == "referral" && t.Outcome == "declined" && !t.At.Before(since)
+	})
+}
+
+// spokenWith says whether the client has heard of an ending from a person, where they must.
+func (p *Pathway) spokenWith() bool {
+	ending, since, _ := p.endingOf()
+	return !ending.toldByPerson() || p.done("conversation", since)
+}
+
+// mayEnd says whether everything is done that an ending asks for.
+func (p *Pathway) mayEnd(now time.Time) bool {
+	if p.ending() == "" || len(p.Requests) > 0 {
+		return false
+	}
+	for _, a := range p.Appointments {
+		if a.State == Booked {
+			return false
+		}
+	}
+	if p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() && !p.unreachable(now) {
+		return false
+	}
+	return len(p.endingTasks(now)) == 0
+}
+
+// unreachable: a pathway that lapses does not wait for an integration to which nobody comes.
+func (p *Pathway) unreachable(time.Time) bool { return p.ending() == Lapsed }
+
+// owed is something that the client, and nobody else, is waited for.
+type owed struct {
+	key   string // of the task by which the client is called
+	since time.Time
+}
+
+// debts are what the client owes: a signature, a measure, an answer after sessions that fell through. Nothing else can lapse.
+func (p *Pathway) debts(now time.Time) []owed {
+	var all []owed
+	for _, t := range p.owedTasks(now) {
+		switch {
+		case !slices.Contains(t.Who, Client):
+		case p.ending() == Completed:
+			all = append(all, owed{"closing", t.Since})
+		default:
+			all = append(all, owed{t.Key, t.Since})
+		}
+	}
+	for _, kind := range []Kind{Preparation, Dosing, Integration} {
+		if p.tooOften(kind) && p.booked(kind) == nil {
+			all = append(all, owed{"talk/" + string(kind), p.fellThroughLast(kind)})
+		}
+	}
+	return all
+}
+
+// lapses is the moment from which a pathway may lapse: what the client owes has been outstanding for 60 days (default), and they
+// were called. It is zero where it may not: staff's silence never drops anybody, and nothing lapses before a review date.
+func (p *Pathway) lapses(now time.Time) time.Time {
+	if p.deferredUntil(now).After(now) || p.ending() != "" && p.ending() != Completed {
+		return time.Time{}
+	}
+	for _, d := range p.debts(now) {
+		calls := 0
+		for _, t := range p.TasksDone {
+			if !t.At.Before(d.since) && (t.Task == d.key || t.Task == "call/ask/"+d.key) && t.Outcome != Acknowledged {
+				calls++
+			}
+		}
+		if at := d.since.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.LapseDays); calls >= p.Protocol.Endings.LapseCalls && !now.Before(at) {
+			return at
+		}
+	}
+	return time.Time{}
+}
