@@ -36,9 +36,10 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 	if len(p.Pending) > entriesAtMost { // after a long absence of the records: first what was said, in parts
 		return p.step(now, slices.Clone(p.Pending[:entriesAtMost]), nil), Wake{At: now}
 	}
-	acts := p.acts(now)
+	tasks := p.Tasks(now)
+	acts := p.acts(now, tasks)
 	if len(acts) == 0 && len(p.Pending) == 0 {
-		return nil, p.nextWake(now)
+		return nil, p.nextWake(now, tasks)
 	}
 	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
 }
@@ -57,7 +58,7 @@ func (p *Pathway) onward(now time.Time) time.Time {
 }
 
 // acts come in an order that matters: what must not happen is taken back before anything new is done.
-func (p *Pathway) acts(now time.Time) []Act {
+func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
 	acts := p.withdrawals(now)
 	for _, a := range p.Appointments {
 		if a.Filed != a.State {
@@ -65,7 +66,7 @@ func (p *Pathway) acts(now time.Time) []Act {
 		}
 	}
 	if p.Outcome != "" {
-		return append(acts, p.dueNudges(now)...)
+		return append(acts, p.dueNudges(now, tasks)...)
 	}
 	if cancels := p.cancellations(now); len(cancels) > 0 {
 		return append(acts, cancels...)
@@ -74,8 +75,8 @@ func (p *Pathway) acts(now time.Time) []Act {
 		acts = append(acts, act)
 	}
 	acts = append(acts, p.dueReminders(now)...)
-	acts = append(acts, p.dueAsks(now)...)
-	acts = append(acts, p.dueNudges(now)...)
+	acts = append(acts, p.dueAsks(now, tasks)...)
+	acts = append(acts, p.dueNudges(now, tasks)...)
 	if outcome, _, why := p.endingOf(); p.mayEnd(now) {
 		acts = append(acts, Act{Do: EndDeed, Key: "letter", Outcome: outcome, Reason: why})
 	}
@@ -175,6 +176,8 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 			continue
 		}
 		switch {
+		case a.Therapist != p.CareTeam.Therapist:
+			cancel(a, Cancelled, "the care team has changed", "")
 		case a.Kind == Dosing && a.Start.Sub(now) <= hours(p.Protocol.Dosing.CheckHoursBefore):
 			if blocked := p.blockers(a.Start); len(blocked) > 0 {
 				cancel(a, Cancelled, "it is blocked: "+sentences(blocked), "")
@@ -182,8 +185,6 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 					acts[i].Rule = unmeasured
 				}
 			}
-		case a.Therapist != p.CareTeam.Therapist:
-			cancel(a, Cancelled, "the care team has changed", "")
 		case a.Kind == Integration && p.followedBy(a) == nil:
 			cancel(a, Cancelled, "the session before it does not take place", "")
 		case a.Kind == Preparation && p.prepared():
@@ -239,7 +240,7 @@ func (p *Pathway) integrationDeclined() bool {
 		}
 	}
 	return tries >= p.Protocol.Endings.Tries || slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
-		return a.Kind == Integration && a.ByClient && !a.Start.Before(last.End)
+		return a.Kind == Integration && a.ByClient && !a.Start.Before(last.End) && !a.Over.Before(p.endingSince())
 	})
 }
 
@@ -432,7 +433,7 @@ func (p *Pathway) closes() time.Time {
 }
 
 // nextWake is the next moment at which something changes by itself.
-func (p *Pathway) nextWake(now time.Time) Wake {
+func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
 	var next Wake
 	at := func(t time.Time, why string, args ...any) {
 		if t.After(now) && (next.At.IsZero() || t.Before(next.At)) {
@@ -444,7 +445,7 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
 	}
-	for _, t := range p.Tasks(now) {
+	for _, t := range tasks {
 		at(t.Due, "is it done: %s", t.Key)
 		at(p.next(t, now).at, "tell whoever owes it: %s", t.Key)
 	}
@@ -452,11 +453,11 @@ func (p *Pathway) nextWake(now time.Time) Wake {
 		at(p.closes(), "nothing more is taken")
 		return next
 	}
-	for _, a := range p.asks(now) {
+	for _, a := range p.asks(now, tasks) {
 		_, moment, _ := p.nextAsk(a, now)
 		at(moment, "ask the client: %s", a.about)
 	}
-	for _, d := range p.debts(now) {
+	for _, d := range p.debts(tasks) {
 		at(d.since.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.LapseDays), "it has waited for long: %s", d.key)
 	}
 	if p.ending() == Completed {

@@ -46,15 +46,15 @@ func TestADeclineIsNeverLearnedFromAMail(t *testing.T) {
 	h.must("task-done", "by", "t-lane", "task", "letter", "outcome", "done")
 	h.must("task-done", "by", "t-lane", "task", "conversation", "outcome", "tried")
 	h.must("referral", "by", "t-lane", "to", "community clinic", "purpose", "psychotherapy")
-	if len(h.mails) > 0 || h.p.Outcome != "" {
-		t.Fatalf("ended %q, mails %v before the client was spoken with", h.p.Outcome, h.mails)
+	if len(h.toClient()) > 0 || h.p.Outcome != "" {
+		t.Fatalf("ended %q, mails %v before the client was spoken with", h.p.Outcome, h.toClient())
 	}
 	h.now = h.now.Add(time.Hour)
 	h.must("task-done", "by", "t-lane", "task", "conversation", "outcome", "tried")
 	if h.p.Outcome != DeclinedAndReferred {
 		t.Fatalf("outcome %q, expected declined-and-referred", h.p.Outcome)
 	}
-	if len(h.mails) != 1 || !slices.ContainsFunc(h.mails, func(m Mail) bool { return m.Kind == LetterMail }) {
-		t.Fatalf("mails %+v, expected the letter's alone", h.mails)
+	if len(h.toClient()) != 1 || !slices.ContainsFunc(h.toClient(), func(m Mail) bool { return m.Kind == LetterMail }) {
+		t.Fatalf("mails %+v, expected the letter's alone", h.toClient())
 	}
 }

@@ -22,14 +22,17 @@ type Correction struct {
 func (m *Correction) other(f member) bool { m.fields = append(m.fields, f); return true }
 
 func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
+	if m.Entry == enrolmentEntry {
+		return m.enrolment(p, now)
+	}
 	name, old := p.fact(m.Entry)
 	if old == nil {
 		return "", refuse(BadValue, "correct: entry: found %s, expected the id of an entry that says what somebody decided, found or did; `starter show` with --journal lists them", quoted(m.Entry))
 	}
-	kind, role := Message(name), p.CareTeam.Role(m.By)
+	by := old.envelope().Role
 	switch {
-	case !slices.Contains(kind.Roles, role):
-		return "", refuse(WrongPerson, "correct: by: found %s, who is this pathway's %s; a %s is corrected by its %s", m.By, role, name, p.who(kind.Roles))
+	case m.Role != by && (m.Role != Therapist || by != Coordinator): // or it would release what another has to release
+		return "", refuse(WrongPerson, "correct: by: found %s, who is this pathway's %s; the %s that recorded this %s corrects it", m.By, m.Role, by, name)
 	case m.Void && (len(m.fields) > 0 || !m.Happened.IsZero()):
 		return "", refuse(BadValue, "correct: void: found true together with other fields of the entry, expected one or the other")
 	case !m.Void && len(m.fields) == 0 && m.Happened.IsZero():
@@ -52,6 +55,40 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 	q.lift(now)
 	*p = *q
 	return fmt.Sprintf("the %s of %s is corrected: %s", name, p.clockTime(old.envelope().At), what), nil
+}
+
+// enrolmentEntry is the id by which what the enrolment says about eligibility is corrected.
+const enrolmentEntry = "enrolment"
+
+// enrolment corrects what the enrolment says about eligibility; who the client is stands in the records alone.
+func (m *Correction) enrolment(p *Pathway, now time.Time) (string, *Refusal) {
+	if m.Void || !m.Happened.IsZero() || len(m.fields) == 0 {
+		return "", refuse(MissingField, "correct: expected the fields of the enrolment that were wrong, as they should have been")
+	}
+	q, err := p.clone()
+	if err != nil {
+		return "", refuse(BadValue, "correct: %v", err)
+	}
+	text, err := json.Marshal(p.Eligibility)
+	if err != nil {
+		return "", refuse(BadValue, "correct: %v", err)
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(text, &members)
+	for _, f := range m.fields {
+		members[f.name] = f.raw
+	}
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return "", refuse(BadValue, "correct: %v", err)
+	}
+	q.Eligibility = Eligibility{}
+	if r := decode("enrolment", raw, &q.Eligibility, q.zone()); r != nil {
+		return "", refuse(r.Code, "correct: %s", r.Sentence)
+	}
+	q.lift(now)
+	*p = *q
+	return "the enrolment is corrected", nil
 }
 
 // instead records the entry as it should have been.
@@ -89,6 +126,7 @@ func (m *Correction) instead(q *Pathway, name string, old message, now time.Time
 	if r := decode(name, raw, anew, q.zone()); r != nil {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}
+	anew.envelope().Role = m.Role
 	what, r := anew.record(q, now)
 	if r != nil && r != errAlreadySo {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
@@ -141,7 +179,7 @@ func (p *Pathway) facts(visit func(name string, m message)) {
 	}
 	for _, h := range p.Holds {
 		for _, r := range h.Releases {
-			visit("release", &Release{Envelope: Envelope{ID: r.ID, At: r.At}, Hold: h.Name, Reason: "corrected"})
+			visit("release", &Release{Envelope: Envelope{ID: r.ID, At: r.At, Role: r.Role}, Hold: h.Name, Reason: "corrected"})
 		}
 	}
 }

@@ -2,7 +2,6 @@ package pathway
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,17 +42,23 @@ type BloodPressure string
 // NotTaken stands where nobody took the blood pressure.
 const NotTaken BloodPressure = "not-taken"
 
-var reading = regexp.MustCompile(`^([0-9]{2,3})/([0-9]{2,3})$`)
-
 // read gives the two numbers of a reading; false for anything that cannot be one.
 func (b BloodPressure) read() (systolic, diastolic int, ok bool) {
-	parts := reading.FindStringSubmatch(string(b))
-	if parts == nil {
-		return 0, 0, false
+	over, under, _ := strings.Cut(string(b), "/")
+	systolic, ok = millimetres(over)
+	diastolic, also := millimetres(under)
+	return systolic, diastolic, ok && also && systolic >= 50 && systolic <= 300 && diastolic >= 20 && diastolic < systolic
+}
+
+// millimetres reads a whole number of two or three digits.
+func millimetres(text string) (n int, ok bool) {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
 	}
-	_, _ = fmt.Sscan(parts[1], &systolic)
-	_, _ = fmt.Sscan(parts[2], &diastolic)
-	return systolic, diastolic, systolic >= 50 && systolic <= 300 && diastolic >= 20 && diastolic < systolic
+	return n, len(text) == 2 || len(text) == 3
 }
 
 // check says what is wrong with a reading.
@@ -170,7 +175,7 @@ func (p *Pathway) eventsOf(a Appointment) []AdverseEvent {
 		if slices.Contains(kinds[:i], kind) {
 			continue
 		}
-		e := AdverseEvent{Envelope: Envelope{By: a.Record.By, At: a.End, ID: a.Record.ID + "/" + string(kind)}, Kind: kind, Severity: "moderate"}
+		e := AdverseEvent{Envelope: Envelope{By: a.Record.By, Role: a.Record.Role, At: a.End, ID: a.Record.ID + "/" + string(kind)}, Kind: kind, Severity: "moderate"}
 		all = insert(all, e)
 	}
 	return all

@@ -29,7 +29,7 @@ func (m *Stop) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return fmt.Sprintf("the pathway is ending as %s", e), errAlreadySo
 	case e != "" && e != Completed:
 		return "", refuse(NotNow, "stop: the pathway is ending as %s already", e)
-	case m.As == StopAs(Lapsed) && p.lapses(now).IsZero():
+	case m.As == StopAs(Lapsed) && p.lapses(now, p.owedTasks(now)).IsZero():
 		return "", refuse(NotNow, "stop: as: found lapsed, but a pathway lapses only when what the client owes has been outstanding for %d days and %d calls, and not before the day to which it was deferred; nothing else lapses",
 			p.Protocol.Endings.LapseDays, p.Protocol.Endings.LapseCalls)
 	}
@@ -110,12 +110,12 @@ func (p *Pathway) endingTasks(now time.Time) []Task {
 		if ending == WithdrawnByClient {
 			t.What = "Offer the client a referral, and record it; or send task-done with outcome declined"
 		}
-		t.With = []Field{{"to", "<to whom>"}, {"purpose", "<for what>"}}
+		t.With, t.ladder = []Field{{"to", "<to whom>"}, {"purpose", "<for what>"}}, daily
 		all = append(all, t)
 	}
 	if ending.toldByPerson() && !p.spokenWith() {
 		t := p.task("conversation", since, day, "task-done", Therapist, "Speak with the client about the decision, or try twice; no mail says it before you have")
-		t.With = []Field{{"task", "conversation"}, {"outcome", "reached"}}
+		t.With, t.ladder = []Field{{"task", "conversation"}, {"outcome", "reached"}}, daily
 		all = append(all, t)
 	}
 	if p.dosed() > 0 && !p.done("discharge-contact", since) {
@@ -197,9 +197,9 @@ type owed struct {
 }
 
 // debts are what the client owes: a signature, a measure, an answer after sessions that fell through. Nothing else can lapse.
-func (p *Pathway) debts(now time.Time) []owed {
+func (p *Pathway) debts(tasks []Task) []owed {
 	var all []owed
-	for _, t := range p.owedTasks(now) {
+	for _, t := range tasks {
 		switch {
 		case !slices.Contains(t.Who, Client):
 		case p.ending() == Completed:
@@ -218,11 +218,11 @@ func (p *Pathway) debts(now time.Time) []owed {
 
 // lapses is the moment from which a pathway may lapse: what the client owes has been outstanding for 60 days (default), and they
 // were called. It is zero where it may not: staff's silence never drops anybody, and nothing lapses before a review date.
-func (p *Pathway) lapses(now time.Time) time.Time {
+func (p *Pathway) lapses(now time.Time, tasks []Task) time.Time {
 	if p.deferredUntil(now).After(now) || p.ending() != "" && p.ending() != Completed {
 		return time.Time{}
 	}
-	for _, d := range p.debts(now) {
+	for _, d := range p.debts(tasks) {
 		calls := 0
 		for _, t := range p.TasksDone {
 			if !t.At.Before(d.since) && (t.Task == d.key || t.Task == "call/ask/"+d.key) && t.Outcome != Acknowledged {

@@ -63,8 +63,8 @@ func TestASecondDeclineAsksForEverythingAgain(t *testing.T) {
 	h.must("referral", "by", "t-lane", "to", "a clinic", "purpose", "psychotherapy")
 	h.now = h.now.Add(48 * time.Hour)
 	h.evaluate("decline", "reason", "other plans")
-	if h.p.Outcome != "" || len(h.mails) > 0 {
-		t.Fatalf("ended as %q, mails %v, before the client was spoken with", h.p.Outcome, h.mails)
+	if h.p.Outcome != "" || len(h.toClient()) > 0 {
+		t.Fatalf("ended as %q, mails %v, before the client was spoken with", h.p.Outcome, h.toClient())
 	}
 	for _, key := range []string{"conversation", "letter", "referral"} {
 		if h.task(key) == nil {

@@ -369,7 +369,7 @@ func (p *Pathway) voidedSince(at time.Time) time.Time {
 		}
 	}
 	for _, a := range p.Appointments {
-		if a.Kind == Dosing && a.Record != nil && !a.End.After(at) && a.End.After(since) && p.overLimit(a.Record.PressureBefore) {
+		if a.Kind == Dosing && a.Record != nil && !a.End.After(at) && a.End.After(since) && p.overLimit(a.Record.PressureBefore) && !p.answered(a) {
 			since = a.End
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type Envelope struct {
 	At time.Time `json:"at,omitzero"`
 	// ID makes a message one message, however often it is sent.
 	ID string `json:"id,omitempty"`
+	// Role is what whoever did it was on this pathway then.
+	Role Role `json:"role,omitempty" kap:"sets"`
 }
 
 func (e *Envelope) envelope() *Envelope { return e }
@@ -170,9 +173,12 @@ func Messages() []MessageType {
 	}
 }
 
+// contract keeps the lines: they are asked for with every message.
+var contract = sync.OnceValue(Messages)
+
 // Message finds a line of the contract by its name; its Name is empty where there is none.
 func Message(name string) MessageType {
-	for _, m := range Messages() {
+	for _, m := range contract() {
 		if m.Name == name {
 			return m
 		}
@@ -277,7 +283,7 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	if !slices.Contains(kind.Roles, role) {
 		return "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
 	}
-	entry.Assumed = e.At.IsZero()
+	e.Role, entry.Assumed = role, e.At.IsZero()
 	if e.At.After(now.Add(2 * time.Minute)) {
 		return "", refuse(BadValue, "%s: at: found %s, which is in the future; expected the moment at which it happened", name, p.clockTime(e.At))
 	}

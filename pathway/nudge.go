@@ -126,9 +126,9 @@ func (p *Pathway) morning(after time.Time) time.Time {
 }
 
 // dueNudges tell staff what they are waited for: one mail for each person and urgency, whatever it is about.
-func (p *Pathway) dueNudges(now time.Time) []Act {
+func (p *Pathway) dueNudges(now time.Time, tasks []Task) []Act {
 	var acts []Act
-	for _, t := range p.Tasks(now) {
+	for _, t := range tasks {
 		n := p.next(t, now)
 		if n.at.IsZero() || n.at.After(now) {
 			continue
@@ -151,6 +151,20 @@ func (p *Pathway) dueNudges(now time.Time) []Act {
 	return acts
 }
 
+// dueNews tell both clinicians, once, that an ending has begun.
+func (p *Pathway) dueNews() []Act {
+	ending, since, _ := p.endingOf()
+	if ending == "" || p.nudged("ending", since).Count > 0 || p.Outcome != "" {
+		return nil
+	}
+	var acts []Act
+	for _, staff := range p.owing(clinicians) {
+		acts = append(acts, Act{Do: NudgeDeed, Key: fmt.Sprintf("%s/%s/%d", NewsMail, staff, p.Steps+1), Staff: staff, Mail: NewsMail, Since: since,
+			About: []Nudge{{About: "ending", Since: since, Count: 1}}})
+	}
+	return acts
+}
+
 // ask is one question to the client that waits for an answer: mails at fixed moments, then a call.
 type ask struct {
 	about   string
@@ -159,18 +173,19 @@ type ask struct {
 	mails   []time.Time
 	late    time.Duration
 	call    time.Time
+	again   int    // days after which the coordinator calls again; 0: never
 	says    string // the call
 	mail    MailKind
 }
 
 // asks are what the client is asked for now: the consent, a measure before the next dosing session, and one at closing.
-func (p *Pathway) asks(now time.Time) []ask {
+func (p *Pathway) asks(now time.Time, tasks []Task) []ask {
 	if p.Outcome != "" {
 		return nil
 	}
 	rules := p.Protocol.Nudges
 	stages := func(about string, since time.Time, first bool, says string, mail MailKind) ask {
-		a := ask{about: about, since: since, late: hours(rules.ClientLate), call: since.In(p.zone()).AddDate(0, 0, rules.CallDays), says: says, mail: mail}
+		a := ask{about: about, since: since, late: hours(rules.ClientLate), call: since.In(p.zone()).AddDate(0, 0, rules.CallDays), again: rules.CallDays, says: says, mail: mail}
 		if first {
 			a.mails = append(a.mails, p.mailHour(since, a.late))
 		}
@@ -180,11 +195,9 @@ func (p *Pathway) asks(now time.Time) []ask {
 		return a
 	}
 	var all []ask
-	if p.ending() == "" {
-		for _, t := range p.gateTasks(now) {
-			if t.Key == consentGate {
-				all = append(all, stages(consentGate, t.Since, false, "the form has not been signed yet", ConsentMail))
-			}
+	for _, t := range tasks {
+		if t.Key == consentGate {
+			all = append(all, stages(consentGate, t.Since, false, "the form has not been signed yet", ConsentMail))
 		}
 	}
 	if p.ending() == Completed && len(p.unclosed(now)) > 0 && !p.agreed(now, CompleteReview) {
@@ -209,15 +222,16 @@ func (p *Pathway) nextAsk(a ask, now time.Time) (n int, at, until time.Time) {
 			return n + 1, a.mails[n], until
 		}
 	}
-	if n > len(a.mails) {
+	calls := n - len(a.mails)
+	if calls > 0 && a.again == 0 {
 		return 0, time.Time{}, time.Time{}
 	}
-	return n + 1, a.call, time.Time{}
+	return n + 1, a.call.AddDate(0, 0, calls*a.again), time.Time{}
 }
 
-func (p *Pathway) dueAsks(now time.Time) []Act {
+func (p *Pathway) dueAsks(now time.Time, tasks []Task) []Act {
 	var acts []Act
-	for _, a := range p.asks(now) {
+	for _, a := range p.asks(now, tasks) {
 		n, at, until := p.nextAsk(a, now)
 		if at.IsZero() || at.After(now) {
 			continue
@@ -248,7 +262,12 @@ func (p *Pathway) settleNudge(s Step, act Act, say func(string, string, ...any))
 	switch act.Do {
 	case NudgeDeed:
 		m := Mail{Key: act.Key, Kind: act.Mail, Staff: act.Staff, Since: act.Since, Until: s.At.Add(day)}
-		if act.Mail != UrgentMail {
+		switch act.Mail {
+		case UrgentMail:
+		case DigestMail: // all pathways' at one moment, once the last of them is written, so that one mail can hold them
+			from, _ := clock("mail.from", p.Protocol.Mail.From)
+			m.From = later(p.awake(s.At), onDay(s.At.In(p.zone()), from).Add(time.Duration(p.Protocol.Mail.SpreadMinutes)*time.Minute)).UTC()
+		default:
 			m.From = p.awake(s.At)
 		}
 		p.Outbox = append(p.Outbox, m)

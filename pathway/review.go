@@ -29,7 +29,6 @@ type Review struct {
 	Envelope
 	Decision ReviewDecision `json:"decision" must:"yes"`
 	Reason   string         `json:"reason" must:"yes"`
-	Role     Role           `json:"role" kap:"sets"` // of whoever recorded it, then
 }
 
 func (m *Review) record(p *Pathway, _ time.Time) (string, *Refusal) {
@@ -62,7 +61,6 @@ func (m *Review) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	case due == "" && m.Decision != StopReview:
 		return "", refuse(NotNow, "review: no review is outstanding on this pathway now; to stop, send stop")
 	}
-	m.Role = role
 	p.Reviews = insert(p.Reviews, *m)
 	says := fmt.Sprintf("the %s's review: %s", role, m.Decision)
 	if both && m.Decision != StopReview && !p.agreed(m.At, m.Decision) {

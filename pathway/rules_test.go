@@ -19,6 +19,11 @@ func (h *house) mailed(key string) bool {
 	return slices.ContainsFunc(h.mails, func(m Mail) bool { return m.Key == key })
 }
 
+// toClient are the mails that the client was sent.
+func (h *house) toClient() []Mail {
+	return slices.DeleteFunc(slices.Clone(h.mails), func(m Mail) bool { return m.Staff != "" })
+}
+
 func (h *house) task(key string) *Task {
 	for _, t := range h.p.Tasks(h.now) {
 		if t.Key == key {

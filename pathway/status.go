@@ -43,7 +43,7 @@ type Status struct {
 	Team        CareTeam      `json:"care_team"`
 	Holds       []HoldInForce `json:"holds"`
 
-	DeferredUntil time.Time       `json:"deferred_until,omitzero"`
+	DeferredUntil Day             `json:"deferred_until,omitempty"`
 	Verdicts      []Verdict       `json:"measures"`        // what each scale says
 	Recorded      []RecordedEntry `json:"recorded_lately"` // what a correction can supersede
 }
@@ -87,9 +87,10 @@ type Refused struct {
 // Status describes the pathway at a moment. It changes nothing.
 func (p *Pathway) Status(now time.Time) Status {
 	now = p.onward(now)
+	tasks := p.Tasks(now)
 	s := Status{
 		Pathway: p.Code, AsOf: now, Enrolled: p.Enrolment.At, Phase: p.Phase(now), Outcome: p.Outcome, Attention: NoAttention, DosingDone: p.dosed(), DosingMost: p.Protocol.Dosing.AtMost,
-		NextWake: p.nextWake(now).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
+		NextWake: p.nextWake(now, tasks).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
 	if _, joint := p.jointDecision(now); !joint { // a clearance may have run out since
@@ -104,14 +105,14 @@ func (p *Pathway) Status(now time.Time) Status {
 		_, _, s.Why = p.endingOf()
 	}
 	if until := p.deferredUntil(now); until.After(now) && p.ending() == "" {
-		s.DeferredUntil = until
+		s.DeferredUntil = latest(p.Evaluations, now).ReviewOn
 	}
 	s.Verdicts = p.verdicts(now)
 	s.Recorded = p.recorded()
 	if p.Unheard {
 		s.Attention = TaskAttention
 	}
-	for _, t := range p.Tasks(now) {
+	for _, t := range tasks {
 		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...)})
 		for _, who := range t.Who {
 			if !slices.Contains(s.WaitingOn, who) {

@@ -47,7 +47,7 @@ const day = 24 * time.Hour
 // Tasks lists what is owed at a moment, urgent ones first, then by when they are due.
 func (p *Pathway) Tasks(now time.Time) []Task {
 	all := p.owedTasks(now)
-	if at := p.lapses(now); !at.IsZero() && p.Outcome == "" {
+	if at := p.lapses(now, all); !at.IsZero() && p.Outcome == "" {
 		t := p.task("lapse", at, 7*day, "stop", Therapist, "The client has not answered for %d days, despite calls: letting the pathway lapse is proposed", p.Protocol.Endings.LapseDays)
 		t.With = []Field{{"as", string(Lapsed)}, {"reason", "<why>"}}
 		all = append(all, t)
@@ -68,7 +68,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 func (p *Pathway) owedTasks(now time.Time) []Task {
 	var all []Task
 	for _, c := range p.Calls {
-		if c.Urgent || c.Until.IsZero() || c.Until.After(now) {
+		if (c.Urgent || c.Until.IsZero() || c.Until.After(now)) && !p.settled(c, now) {
 			t := p.toDo(c.Key, c.Since, day, Coordinator, "reached", "Call the client: %s", c.Why)
 			if c.Staff {
 				t.What = c.Why
@@ -96,6 +96,21 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	}
 	all = append(all, p.gateTasks(now)...)
 	return append(all, p.treatmentTasks(now)...)
+}
+
+// settled says whether a call has lost its point, because the client has done what it asks for.
+func (p *Pathway) settled(c Call, now time.Time) bool {
+	about, asked := strings.CutPrefix(c.Key, "call/ask/")
+	switch a := p.appointment(c.Session); {
+	case !asked:
+		return false
+	case about == consentGate:
+		return p.consentGate(now).Code == "" || p.ending() != ""
+	case about == "closing":
+		return len(p.unclosed(now)) == 0 || p.agreed(now, CompleteReview)
+	default:
+		return a == nil || a.State != Booked || len(p.unmeasured(a.Start)) == 0
+	}
 }
 
 // informed asks a clinician to say that they know; it is nothing once they have.
@@ -272,8 +287,11 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 	if t, proposed := p.proposal(now); proposed { // nor while declining or deferring is proposed
 		return []Task{t}
 	}
+	if c := latest(p.Clearances, now); c != nil && c.Decision == MoreInformation {
+		all = append(all, p.informationTask(*c)...)
+	}
 	if b := p.clearanceGate(soon); b.Code != "" {
-		since, what := p.since(len(p.Clearances) > 0, func() time.Time { return latest(p.Clearances, farFuture).At }), "Say whether treatment is medically acceptable: "
+		since, what := p.since(now, len(p.Clearances) > 0, func() time.Time { return latest(p.Clearances, farFuture).At }), "Say whether treatment is medically acceptable: "
 		if p.clearanceGate(now).Code == "" || p.dosed() > 0 {
 			what, since = "Say again whether treatment is medically acceptable: ", p.renewalSince(now)
 		}
@@ -282,22 +300,26 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		all = append(all, t)
 	}
 	if b := p.evaluationGate(now); b.Code != "" {
-		since, due := p.Enrolment.At, 2*day
-		if review := p.deferredUntil(now); !review.IsZero() {
-			since, due = review, 0
-		}
+		since, due := p.opened(now), 2*day
 		t := p.task(evaluationGate, since, due, evaluationGate, Therapist, "Record the psychological evaluation: %s", b)
 		t.ladder = gateLadder
+		if !p.deferredUntil(now).IsZero() { // the day of the review has come
+			t.Due, t.ladder = since, daily
+		}
 		all = append(all, t)
 	}
 	if b := p.consentGate(now); b.Code != "" {
-		since := p.since(len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })
+		since := p.since(now, len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })
 		t := p.task(consentGate, since, 3*day, consentGate, Therapist, "Witness the client's informed consent: %s", b)
 		t.Who, t.ladder = []Role{Client, Therapist}, quiet
+		if c := latest(p.Consents, now); c != nil && c.Decision == Withdrawn { // somebody who has said no is not sent reminders
+			t.What = "The client has withdrawn consent: talk with them, then record a new consent, or that they withdraw, or stop"
+			t.Who, t.ladder = []Role{Therapist}, daily
+		}
 		all = append(all, t)
 	}
 	if b := p.planGate(soon); b.Code != "" {
-		since := p.since(len(p.SafetyPlans) > 0, func() time.Time {
+		since := p.since(now, len(p.SafetyPlans) > 0, func() time.Time {
 			since := p.planUntil(*latest(p.SafetyPlans, farFuture)).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
 			return p.earlier(since, now)
 		})
@@ -311,31 +333,65 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 	return all
 }
 
-func (p *Pathway) since(any bool, last func() time.Time) time.Time {
+// since is from when a gate is waited for: the last that was said of it, or the beginning; not while KAP was deferred.
+func (p *Pathway) since(now time.Time, any bool, last func() time.Time) time.Time {
 	if any {
-		return last()
+		return later(last(), p.opened(now))
 	}
-	return p.Enrolment.At
+	return p.opened(now)
+}
+
+// opened is from when people are asked for what screening takes: enrolment, or the end of a deferral, which is its day or the
+// evaluation that comes before it.
+func (p *Pathway) opened(now time.Time) time.Time {
+	since := p.Enrolment.At
+	for i, e := range p.Evaluations {
+		if e.Decision != Defer || e.At.After(now) {
+			continue
+		}
+		until, _ := e.ReviewOn.in(p.zone())
+		if i+1 < len(p.Evaluations) && p.Evaluations[i+1].At.Before(until) {
+			until = p.Evaluations[i+1].At
+		}
+		if !until.After(now) {
+			since = later(since, until)
+		}
+	}
+	return since
+}
+
+// informationTask asks the front desk for what the prescriber needs; it is nothing once somebody has said that it is there.
+func (p *Pathway) informationTask(c PrescriberClearance) []Task {
+	t := p.toDo("information/"+c.ID, c.At, 2*day, Coordinator, TaskIsDone, "Bring what the prescriber needs: %s", c.Needed)
+	if p.done(t.Key, c.At) {
+		return nil
+	}
+	return []Task{t}
 }
 
 // proposal is what the enrolment or a finding proposes to the therapist, unless their latest evaluation follows it already.
 func (p *Pathway) proposal(now time.Time) (Task, bool) {
 	since, decision, why := p.Enrolment.At, Decline, reasons(p.ineligible())
-	if why == "" {
-		found := p.standing(now)
-		e := latest(p.Evaluations, now)
-		if len(found) == 0 || e != nil && e.Decision == Defer {
-			return Task{}, false
-		}
+	c, e := latest(p.Clearances, now), latest(p.Evaluations, now)
+	refused := c != nil && (c.Decision == NotCleared || c.Decision == Revoked) && !c.At.Before(p.opened(now))
+	switch found := p.standing(now); {
+	case why != "":
+	case e != nil && e.Decision == Defer: // it is followed; on its day the therapist looks again
+		return Task{}, false
+	case len(found) > 0:
 		why, decision = p.findingCheck(now).Reason, Defer
 		for _, f := range found {
 			if f.proposal() == Decline {
 				decision = Decline
 			}
 		}
-		if c := latest(p.Clearances, now); c != nil && len(c.Findings) > 0 {
+		if c != nil && len(c.Findings) > 0 {
 			since = c.At
 		}
+	case refused: // the prescriber has answered: it is for the therapist to say what follows
+		why, decision, since = p.clearanceDecided(now).String(), Defer, c.At
+	default:
+		return Task{}, false
 	}
 	verb := map[string]string{Decline: "Declining", Defer: "Deferring"}[decision]
 	t := p.task(evaluationGate, since, 2*day, evaluationGate, Therapist, "%s is proposed, because of what speaks against KAP: %s; record your decision", verb, why)
@@ -344,6 +400,9 @@ func (p *Pathway) proposal(now time.Time) (Task, bool) {
 		t.With = deferral()
 	}
 	t.ladder = gateLadder
+	if p.dosed() > 0 {
+		t.What += "; or stop"
+	}
 	return t, true
 }
 
@@ -361,7 +420,7 @@ func (p *Pathway) deferredUntil(now time.Time) time.Time {
 func (p *Pathway) renewalSince(now time.Time) time.Time {
 	c := latest(p.Clearances, now)
 	if c == nil {
-		return p.Enrolment.At
+		return p.opened(now)
 	}
 	since := p.earlier(p.clearanceUntil(*c).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore), now)
 	if c.Decision != Cleared {

@@ -171,6 +171,7 @@ type JournalLine struct {
 	Kind     string          `json:"kind"`
 	Name     string          `json:"name"`
 	By       string          `json:"by,omitempty"`
+	ID       string          `json:"id,omitempty"` // of the message: by it an entry is corrected
 	At       time.Time       `json:"at"`
 	Recorded time.Time       `json:"recorded"`
 	Text     string          `json:"text"`
@@ -179,7 +180,7 @@ type JournalLine struct {
 
 // Journal reads a pathway's journal in the order in which it was written.
 func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error) {
-	rows, err := s.pool.Query(ctx, `select step, kind, name, by, at, recorded, text, message from journal where pathway = $1 order by id`, code)
+	rows, err := s.pool.Query(ctx, `select step, kind, name, by, message_id, at, recorded, text, message from journal where pathway = $1 order by id`, code)
 	if err != nil {
 		return nil, err
 	}

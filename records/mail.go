@@ -78,6 +78,7 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 			select c.id, c.given_name, c.family_name, c.email, c.phone, p.enrolment->>'zone'
 			from pathway p join client c on c.id = p.client where p.code = $1`, code).
 			Scan(&c.To.ID, &c.To.GivenName, &c.To.FamilyName, &c.To.Email, &c.To.Phone, &c.Zone)
+		c.Zone = cmp.Or(c.Mail.Zone, c.Zone) // the client may live elsewhere by now
 		return c, err
 	case c.Mail.Kind == pathway.DigestMail:
 		if c.Waiting, err = sweep(ctx, tx, c, until); err != nil {

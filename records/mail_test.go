@@ -64,6 +64,17 @@ func TestAClaimSaysWhatIsToBeSentToWhom(t *testing.T) {
 	}
 }
 
+func TestAMailIsReadWhereTheClientLivesByNow(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{"": "America/Chicago", "Asia/Tokyo": "Asia/Tokyo"} {
+		c := newHouse(t).enrol("K7Q2M9", anna())
+		c.owes(pathway.Mail{Key: booked, Kind: pathway.BookedMail, Zone: written})
+		if claimed, _ := c.claim(time.Minute); claimed.Zone != want {
+			t.Errorf("written for %q: found %q, expected %q", written, claimed.Zone, want)
+		}
+	}
+}
+
 func TestSixteenClaimOneMailAtOnce(t *testing.T) {
 	t.Parallel()
 	c := outbox(t)

@@ -49,6 +49,7 @@ func (p *particulars) targets() []target {
 		{"standard_care_tried", &p.StandardCareTried, truth}, {"commits_to_the_arc", &p.CommitsToTheArc, truth},
 		{"comfortable", &p.Comfortable, truth}, {"mail_permission", &p.MailPermission, truth},
 		{"zone", &p.Zone, text}, {"availability", &p.Availability, "a list such as [\"tuesday 09:00-13:00\"]"},
+		{"findings", &p.Findings, "a list such as [\"wants-single-session\"]"},
 		{"another_person", &p.AnotherPerson, truth}, {"returning", &p.Returning, "a pathway's code"},
 	}
 }

@@ -112,6 +112,7 @@ func enrolFlags(c *cobra.Command, p *particulars) map[string]*spoken {
 	f.BoolVar(&answers["commits-to-the-arc"].said, "commits-to-the-arc", false, "can commit to the whole arc, from preparation to integration")
 	f.BoolVar(&answers["comfortable"].said, "comfortable", false, "curious about and comfortable with non-ordinary states within a clinical frame")
 	f.BoolVar(&answers["mail-permission"].said, "mail-permission", false, "may be written to by e-mail")
+	f.StringArrayVar(&p.Findings, "finding", nil, "what speaks against KAP already, such as wants-single-session, recreational-aim or\nsubstance-use-not-addressed; the therapist is asked to decide; may be repeated")
 	f.StringVar(&p.Zone, "zone", "", "the client's time zone (default the practice's)")
 	f.StringArrayVar(&p.Availability, "availability", nil, "a weekly time at which the client can come, such as \"tuesday 09:00-13:00\", on the practice's clock; may be repeated (default any time)")
 	f.BoolVar(&p.AnotherPerson, "another-person", false, "this is not the person who is alike and known")
@@ -140,7 +141,7 @@ func flagOf(field string) string {
 
 func (d *desk) clientsIn(c *cobra.Command, file string) ([]particulars, error) {
 	for _, name := range []string{"given-name", "family-name", "birth-date", "email", "phone", "therapist", "prescriber", "coordinator", "diagnosis", "primary-measure",
-		"standard-care-tried", "commits-to-the-arc", "comfortable", "mail-permission", "zone", "availability", "another-person", "returning", "by"} {
+		"standard-care-tried", "commits-to-the-arc", "comfortable", "mail-permission", "finding", "zone", "availability", "another-person", "returning", "by"} {
 		if c.Flags().Changed(name) {
 			return nil, usage("--%s: found it beside --file, expected it in the file's objects", name)
 		}

@@ -23,6 +23,7 @@ type particulars struct {
 	Comfortable, MailPermission                    *bool
 	Zone                                           string
 	Availability                                   []string
+	Findings                                       []string
 	AnotherPerson                                  bool
 	Returning                                      string
 
@@ -190,12 +191,17 @@ func (c checker) enrolment(p particulars) pathway.Enrolment {
 	if zone == "" {
 		zone = c.house.Zone
 	}
+	var findings []pathway.Finding
+	for _, f := range p.Findings {
+		findings = append(findings, pathway.Finding(f))
+	}
 	return pathway.Enrolment{
 		Code: newCode(), By: p.By, At: c.now.UTC().Truncate(time.Millisecond),
 		CareTeam: pathway.CareTeam{Therapist: p.Therapist, Prescriber: p.Prescriber, Coordinators: p.Coordinators},
 		Eligibility: pathway.Eligibility{
 			Diagnosis: pathway.Diagnosis(p.Diagnosis), Adult: c.adult(p), StandardCareTried: *p.StandardCareTried, CommitsToTheArc: *p.CommitsToTheArc,
 			ComfortableWithTheStates: *p.Comfortable, PrimaryMeasure: pathway.Scale(p.PrimaryMeasure),
+			Findings: findings,
 		},
 		Contact:      pathway.Contact{MailPermission: *p.MailPermission, Zone: zone, Availability: p.Availability},
 		PracticeZone: c.house.Zone, Protocol: c.protocol,

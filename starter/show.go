@@ -221,7 +221,7 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 	}
 	facts := [][2]string{
 		{"phase", string(s.Phase)}, {"outcome", string(s.Outcome)}, {"as of", asOf}, {"attention", string(s.Attention)},
-		{"waiting on", strings.Join(waiting, ", ")}, {"dosing sessions", fmt.Sprintf("%d given, at most %d", s.DosingDone, s.DosingMost)},
+		{"deferred until", string(s.DeferredUntil)}, {"waiting on", strings.Join(waiting, ", ")}, {"dosing sessions", fmt.Sprintf("%d given, at most %d", s.DosingDone, s.DosingMost)},
 		{"next session", nextSession(s, zone)}, {"looks again", nextLook(v, zone)}, {"care team", team(s.Team)},
 		{"on its way", onTheirWay(s, zone)},
 	}
@@ -233,10 +233,12 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 	d.printTasks(v, zone)
 	d.printSentences("What blocks the next dosing session", blockers(s))
 	d.printSentences("Holds", holds(s, zone))
+	d.printSentences("Measures", verdicts(s, zone))
 	if err := d.printSessions(s, zone); err != nil {
 		return err
 	}
 	d.printSentences("Not taken lately", refusals(s, zone))
+	d.printSentences("Recorded lately, by the id under which `record correct` supersedes it", recorded(s, zone))
 	return nil
 }
 
@@ -318,6 +320,22 @@ func blockers(s *pathway.Status) []string {
 	return all
 }
 
+func verdicts(s *pathway.Status, zone *time.Location) []string {
+	var all []string
+	for _, v := range s.Verdicts {
+		all = append(all, v.Says+" ("+moment(v.At, zone)+")")
+	}
+	return all
+}
+
+func recorded(s *pathway.Status, zone *time.Location) []string {
+	var all []string
+	for _, e := range s.Recorded {
+		all = append(all, fmt.Sprintf("%s  %s, %s, %s", e.ID, e.Name, e.By, moment(e.At, zone)))
+	}
+	return all
+}
+
 func holds(s *pathway.Status, zone *time.Location) []string {
 	var all []string
 	for _, h := range s.Holds {
@@ -360,6 +378,9 @@ func (d *desk) printJournal(lines []records.JournalLine, zone *time.Location) {
 		how := l.Kind
 		if l.By != "" {
 			how += ", " + l.By
+		}
+		if l.Kind == string(pathway.Taken) && l.ID != "" {
+			how += ", " + l.ID
 		}
 		d.say("%s", indented("  - ", clean(fmt.Sprintf("%s (%s) %s", moment(l.At, zone), how, named(l.Name, l.Text)))))
 	}

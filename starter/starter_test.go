@@ -138,6 +138,7 @@ func TestWhatIsWrongAboutAClientIsNamed(t *testing.T) {
 		{[]string{"--primary-measure", "bmi"}, "primary_measure"},
 		{[]string{"--zone", "Mars"}, "zone"},
 		{[]string{"--availability", "sometimes"}, "availability[0]"},
+		{[]string{"--finding", "odd"}, "findings[0]"},
 		{[]string{"--returning", "K7"}, "--returning"},
 		{[]string{"--returning", "K7Q2M9", "--another-person"}, "expected only one of them"},
 	} {

@@ -49,6 +49,12 @@ func details(s pathway.Status, recordsAway bool) string {
 			line("\n   Send `%s` as an update or a signal, with this input:\n\n```json\n%s\n```", t.Message, indented(t.JSON))
 		}
 	}
+	if len(s.Holds) > 0 {
+		line("\n### Holds\n")
+		for _, h := range s.Holds {
+			line("- **%s**, %s since %s: %s. To be released by the %s", h.Name, h.Cause, clock(h.Since), oneLine(h.Why), roles(h.Open()))
+		}
+	}
 	if s.Outcome == "" {
 		if len(s.Blocked) == 0 {
 			line("\n### Next dosing session\n\nNothing blocks it.")
@@ -57,6 +63,12 @@ func details(s pathway.Status, recordsAway bool) string {
 			for _, blocked := range s.Blocked {
 				line("- %s", oneLine(blocked.String()))
 			}
+		}
+	}
+	if len(s.Verdicts) > 0 {
+		line("\n### Measures\n")
+		for _, v := range s.Verdicts {
+			line("- %s (%s)", oneLine(v.Says), clock(v.At))
 		}
 	}
 	if len(s.Sessions) > 0 {
@@ -70,6 +82,13 @@ func details(s pathway.Status, recordsAway bool) string {
 		for _, r := range slices.Backward(s.Refused) {
 			line("- %s, `%s`: %s", clock(r.At), r.Name, oneLine(r.Why))
 		}
+	}
+	if len(s.Recorded) > 0 {
+		line("\n### Recorded lately\n\n| when | what | by | id |\n|---|---|---|---|")
+		for _, e := range s.Recorded {
+			line("| %s | %s | %s | `%s` |", clock(e.At), e.Name, e.By, e.ID)
+		}
+		line("\nTo correct one, send `correct` with its id as `entry`, `why`, and the fields that were wrong as they should have been.")
 	}
 	line("\nA clearance says that treatment is medically acceptable. It is not a prescription.")
 	return cut(b.String(), detailsAtMost)
@@ -95,6 +114,9 @@ func heading(s pathway.Status) string {
 	text := strings.ToUpper(string(s.Phase[:1])) + string(s.Phase[1:])
 	if len(s.WaitingOn) > 0 {
 		text += ", waiting for the " + roles(s.WaitingOn)
+	}
+	if s.DeferredUntil != "" {
+		text += ", deferred until " + string(s.DeferredUntil)
 	}
 	if len(s.Holds) > 0 {
 		text += ", ON HOLD"
@@ -133,6 +155,9 @@ func summary(s pathway.Step) string {
 }
 
 func mailSummary(m pathway.Mail) string {
+	if m.Staff != "" {
+		return fmt.Sprintf("%s, %s", m.Kind, m.Staff)
+	}
 	if m.Kind == pathway.ReminderMail {
 		return fmt.Sprintf("%s reminder, %s", m.Lead, m.Session)
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,12 +36,13 @@ type Story struct {
 	Messages []Line          `json:"messages"`
 }
 
-// Line is one message of a story. It is sent as soon as the pathway asks for it; until then the clock moves.
+// Line is one message of a story. It is sent as soon as the pathway asks for it; until then the clock moves. What its input
+// leaves out is said as the pathway proposes it, and "+30d" is the day 30 days later.
 type Line struct {
-	Message string          `json:"message"`
-	Input   json.RawMessage `json:"input"`
-	After   string          `json:"after,omitempty"`   // moves the clock first, such as "20h"
-	Unasked bool            `json:"unasked,omitempty"` // sent although nobody asks for it
+	Message string         `json:"message"`
+	Input   map[string]any `json:"input"`
+	After   string         `json:"after,omitempty"`   // moves the clock first, such as "20h"
+	Unasked bool           `json:"unasked,omitempty"` // sent although nobody asks for it
 }
 
 // Stage is where stories are told.
@@ -248,8 +250,8 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 		if err != nil {
 			return err
 		}
-		if l.Unasked || asked(status, l) {
-			return t.send(ctx, n, l, status)
+		if proposed := asked(status, l); l.Unasked || proposed != nil {
+			return t.send(ctx, n, l, proposed, status)
 		}
 		if status.NextWake.IsZero() {
 			return fmt.Errorf("message %d, %s, is never asked for: on %s the pathway is in its phase %q and asks for %s", n+1, l.Message, day(status.AsOf, status.Zone), status.Phase, asks(status))
@@ -261,16 +263,39 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 	return fmt.Errorf("message %d, %s, was not asked for in %d wakes", n+1, l.Message, wakesAtMost)
 }
 
-// asked says whether the pathway asks for this message: the same name, and the same session or task where it names one.
-func asked(s pathway.Status, l Line) bool {
-	var input struct{ Session, Task string }
-	_ = json.Unmarshal(l.Input, &input)
+// asked finds the task by which the pathway asks for this message: the same name, and about the same thing where the input names
+// one. It is nil where nothing asks for it.
+func asked(s pathway.Status, l Line) map[string]any {
 	for _, t := range s.Tasks {
-		if t.Message == l.Message && (input.Session == "" || strings.HasSuffix(t.Key, "/"+input.Session)) && (input.Task == "" || t.Key == input.Task) {
-			return true
+		var proposed map[string]any
+		if t.Message != l.Message || json.Unmarshal([]byte(t.JSON), &proposed) != nil {
+			continue
+		}
+		same := true
+		for _, about := range []string{"session", "task", "scale", "hold"} {
+			same = same && (l.Input[about] == nil || l.Input[about] == proposed[about])
+		}
+		if same {
+			return proposed
 		}
 	}
-	return false
+	return nil
+}
+
+// says is what is sent: the input, over what the pathway proposes.
+func (l Line) says(proposed map[string]any, now time.Time) map[string]any {
+	input := map[string]any{}
+	maps.Copy(input, proposed)
+	maps.Copy(input, l.Input)
+	for field, value := range input {
+		var days int
+		if text, ok := value.(string); ok {
+			if n, err := fmt.Sscanf(text, "+%dd", &days); n == 1 && err == nil {
+				input[field] = now.AddDate(0, 0, days).Format(time.DateOnly)
+			}
+		}
+	}
+	return input
 }
 
 func asks(s pathway.Status) string {
@@ -301,13 +326,13 @@ func (t teller) status(ctx context.Context) (pathway.Status, error) {
 	return s, value.Get(&s)
 }
 
-func (t teller) send(ctx context.Context, n int, l Line, status pathway.Status) error {
+func (t teller) send(ctx context.Context, n int, l Line, proposed map[string]any, status pathway.Status) error {
 	now, err := clock.Now(ctx, t.Temporal, t.id)
 	if err != nil {
 		return err
 	}
 	handle, err := t.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: t.id, UpdateName: l.Message, UpdateID: fmt.Sprintf("story-%d", n), WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{l.Input},
+		WorkflowID: t.id, UpdateName: l.Message, UpdateID: fmt.Sprintf("story-%d", n), WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{l.says(proposed, now)},
 	})
 	var reply pathway.Reply
 	if err == nil {
