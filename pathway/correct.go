@@ -226,6 +226,9 @@ func (p *Pathway) drop(name, id string) {
 			continue
 		}
 		a.State, a.Start, a.End, a.Record = a.Before, a.Planned, a.Planned.Add(p.minutes(a.Kind)), nil
+		if a.State == Booked && p.Outcome != "" { // nothing is booked on a pathway that has ended
+			a.State = Cancelled
+		}
 		p.Events = slices.DeleteFunc(p.Events, func(e AdverseEvent) bool { return e.ID == id+"/"+string(e.Kind) })
 	}
 }

@@ -13,6 +13,7 @@ type HoldInForce struct {
 	Name     string        `json:"name"` // hold-1: it may stand in an error text, its cause may not
 	Cause    Cause         `json:"cause"`
 	Since    time.Time     `json:"since"`
+	Known    time.Time     `json:"known"` // when the practice learned of it
 	Why      string        `json:"why"`
 	Needs    []Role        `json:"needs"`
 	Releases []HoldRelease `json:"releases,omitempty"`
@@ -87,11 +88,14 @@ func (p *Pathway) flags() []flag {
 // derive holds the pathway for every finding that does not hold it yet. It is asked after each message, because what is learned
 // late, or corrected, changes what had been found.
 func (p *Pathway) derive(at time.Time) {
+	if p.Outcome != "" {
+		return
+	}
 	for _, f := range p.flags() {
 		if !slices.ContainsFunc(p.Holds, func(h HoldInForce) bool {
 			return !h.Lifted && h.From == f.from && h.Cause == f.cause && h.What == f.what
 		}) {
-			p.hold(f)
+			p.hold(f, at)
 		}
 	}
 	for i := range p.Appointments {
@@ -114,6 +118,7 @@ func (p *Pathway) deriveDeviations(at time.Time, a *Appointment) {
 	if len(fresh) == 0 {
 		return
 	}
+	learned := at
 	var codes, says []string
 	for _, d := range fresh {
 		codes, says = append(codes, d.code), append(says, d.says)
@@ -124,11 +129,14 @@ func (p *Pathway) deriveDeviations(at time.Time, a *Appointment) {
 		at = a.Record.At
 	}
 	p.hold(flag{from: a.Name, what: strings.Join(codes, " "), cause: Deviation, since: at, needs: clinicians,
-		why: fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(says, "; "))})
+		why: fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(says, "; "))}, learned)
 }
 
 // lift takes away the holds whose causes a correction has removed.
 func (p *Pathway) lift(at time.Time) {
+	if p.Outcome != "" {
+		return
+	}
 	flags := p.flags()
 	for i := range p.Holds {
 		h := &p.Holds[i]
@@ -154,9 +162,9 @@ func (p *Pathway) lift(at time.Time) {
 	}
 }
 
-func (p *Pathway) hold(f flag) string {
+func (p *Pathway) hold(f flag, known time.Time) string {
 	name := fmt.Sprintf("hold-%d", len(p.Holds)+1)
-	p.Holds = append(p.Holds, HoldInForce{Name: name, Cause: f.cause, Since: f.since, Why: f.why, Needs: f.needs, From: f.from, What: f.what})
+	p.Holds = append(p.Holds, HoldInForce{Name: name, Cause: f.cause, Since: f.since, Known: known, Why: f.why, Needs: f.needs, From: f.from, What: f.what})
 	return name
 }
 
@@ -167,7 +175,7 @@ type PlaceHold struct {
 	Reason string `json:"reason" must:"yes"`
 }
 
-func (m *PlaceHold) record(p *Pathway, _ time.Time) (string, *Refusal) {
+func (m *PlaceHold) record(p *Pathway, now time.Time) (string, *Refusal) {
 	needs := []Role{p.CareTeam.Role(m.By)}
 	if m.Cause == Crisis {
 		needs = []Role{Therapist}
@@ -178,7 +186,7 @@ func (m *PlaceHold) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		}
 	}
 	p.Placed = append(p.Placed, *m)
-	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(flag{from: m.ID, cause: m.Cause, since: m.At, needs: needs, why: m.Reason})), nil
+	return fmt.Sprintf("%s holds the pathway: nothing is dosed until it is released", p.hold(flag{from: m.ID, cause: m.Cause, since: m.At, needs: needs, why: m.Reason}, now)), nil
 }
 
 // ReleaseDecision is to release, or to take one's release back while the other clinician's is awaited.
@@ -349,7 +357,7 @@ func (m AdverseEvent) grave() bool { return m.Kind != OtherEvent || m.Severity !
 func (p *Pathway) adverseFlags() []flag {
 	var all []flag
 	for _, e := range p.Events {
-		if e.grave() && (p.Outcome == "" || e.At.Before(p.Ended)) {
+		if e.grave() {
 			why := string(e.Kind)
 			if e.Reason != "" {
 				why += ", " + e.Reason

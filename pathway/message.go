@@ -239,7 +239,7 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	if p.Outcome != "" && (name == "adverse-event" || name == "correct") {
 		p.Later = append(p.Later, Later{entry.ID, name, now})
 	}
-	p.derive(now)
+	p.derive(now.Truncate(time.Second))
 	p.Pending = append(p.Pending, entry)
 	p.Seen = lastOf(append(p.Seen, entry.ID), seenAtMost)
 	p.noteJointDecision(now)

@@ -108,7 +108,7 @@ func (p *Pathway) owing(roles []Role) []string {
 // acknowledged says whether, and when, somebody said that they look after an urgent task.
 func (p *Pathway) acknowledged(t Task) (time.Time, bool) {
 	for i := len(p.TasksDone) - 1; i >= 0; i-- {
-		if d := p.TasksDone[i]; d.Task == t.Key && d.Outcome == Acknowledged && !d.At.Before(t.Since) {
+		if d := p.TasksDone[i]; d.Task == t.Key && d.Outcome == Acknowledged && !d.At.Before(t.Since.Truncate(time.Second)) {
 			return d.At, true
 		}
 	}

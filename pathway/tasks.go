@@ -131,7 +131,7 @@ func (p *Pathway) holdTasks() []Task {
 			continue
 		}
 		for _, role := range h.Open() {
-			t := p.task("hold/"+h.Name+"/"+string(role), h.Since, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
+			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
 			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
 			t.Urgent, t.ladder = h.Cause.urgent(), daily
 			if r := p.mayRelease(h, farFuture); r != nil { // what the release rests on comes first
@@ -141,12 +141,12 @@ func (p *Pathway) holdTasks() []Task {
 		}
 		for _, role := range clinicians {
 			if h.Cause.urgent() && !slices.Contains(h.Needs, role) {
-				all = append(all, p.informed(h.Name, h.Since, role, "%s holds the pathway: %s, %s; say that you know", h.Name, h.Cause, h.Why)...)
+				all = append(all, p.informed(h.Name, h.Known, role, "%s holds the pathway: %s, %s; say that you know", h.Name, h.Cause, h.Why)...)
 			}
 		}
 		crisis := h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
 		if crisis && p.dosed() == 0 && p.ending() == "" {
-			t := p.task("defer/"+h.Name, h.Since, day, evaluationGate, Therapist, "Deferring is proposed while %s holds the pathway; record your decision", h.Name)
+			t := p.task("defer/"+h.Name, h.Known, day, evaluationGate, Therapist, "Deferring is proposed while %s holds the pathway; record your decision", h.Name)
 			t.With = deferral()
 			all = append(all, t)
 		}
