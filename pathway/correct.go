@@ -179,7 +179,7 @@ func (p *Pathway) facts(visit func(name string, m message)) {
 	}
 	for _, h := range p.Holds {
 		for _, r := range h.Releases {
-			visit("release", &Release{Envelope: Envelope{ID: r.ID, At: r.At, Role: r.Role}, Hold: h.Name, Reason: "corrected"})
+			visit("release", &Release{Envelope: Envelope{By: r.By, ID: r.ID, At: r.At, Role: r.Role}, Hold: h.Name, Reason: "corrected"})
 		}
 	}
 }

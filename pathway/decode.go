@@ -154,11 +154,13 @@ func (f field) expected() string {
 
 func (f field) set(raw json.RawMessage, zone *time.Location) error {
 	v := f.value
-	wrong := fmt.Errorf("%s: found %s, expected %s", f.name, quoted(string(raw)), f.expected())
+	wrong := func() error {
+		return fmt.Errorf("%s: found %s, expected %s", f.name, quoted(string(raw)), f.expected())
+	}
 	if v.Kind() == reflect.Slice {
 		var items []json.RawMessage
 		if json.Unmarshal(raw, &items) != nil || items == nil || len(items) > 20 {
-			return wrong
+			return wrong()
 		}
 		for _, item := range items {
 			one := field{name: f.name, value: reflect.New(v.Type().Elem()).Elem()}
@@ -174,15 +176,21 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return field{name: f.name, value: v.Elem(), must: f.must}.set(raw, zone)
 	}
 	switch v.Interface().(type) {
-	case bool, int:
+	case int: // the details leave a number open as a text in brackets, so a text that is a number is one
+		raw = bytes.Trim(raw, `"`)
 		if string(raw) == "null" || json.Unmarshal(raw, v.Addr().Interface()) != nil {
-			return wrong
+			return wrong()
+		}
+		return nil
+	case bool:
+		if string(raw) == "null" || json.Unmarshal(raw, v.Addr().Interface()) != nil {
+			return wrong()
 		}
 		return nil
 	}
 	var text string
 	if string(raw) == "null" || json.Unmarshal(raw, &text) != nil {
-		return wrong
+		return wrong()
 	}
 	text = strings.TrimSpace(text)
 	if !utf8.Valid(raw) || strings.ContainsFunc(text, unicode.IsControl) {
@@ -197,15 +205,15 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return nil
 	}
 	if o, ok := v.Interface().(options); ok && !slices.Contains(o.Options(), text) {
-		return wrong
+		return wrong()
 	}
 	if _, ok := v.Interface().(Day); ok {
 		if _, valid := Day(text).in(zone); !valid {
-			return wrong
+			return wrong()
 		}
 	}
 	if f.must && text == "" {
-		return wrong
+		return wrong()
 	}
 	if strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") { // as the details leave it open
 		return fmt.Errorf("%s: found the placeholder that stood there, expected your own words", f.name)

@@ -99,7 +99,7 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 		}
 	}
 	if last := latest(p.Clearances, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
-		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && p.dosedBetween(last.At, m.At) == 0 {
+		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && p.dosedBetween(last.At, m.At) == 0 && !p.voidedSince(m.At).After(last.At) {
 		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
 	}
 	p.Clearances = insert(p.Clearances, *m)

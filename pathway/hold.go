@@ -25,6 +25,7 @@ type HoldInForce struct {
 
 // HoldRelease is one role's part in releasing a hold.
 type HoldRelease struct {
+	By   string    `json:"by"`
 	Role Role      `json:"role"`
 	ID   string    `json:"id"` // of the message
 	At   time.Time `json:"at"`
@@ -240,7 +241,7 @@ func (m *Release) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	if r := p.mayRelease(*h, m.At); r != nil {
 		return "", r
 	}
-	h.Releases = append(h.Releases, HoldRelease{role, m.ID, m.At})
+	h.Releases = append(h.Releases, HoldRelease{m.By, role, m.ID, m.At})
 	if h.inForce() {
 		return fmt.Sprintf("%s is released by the %s and waits for the %s", h.Name, role, p.who(h.Open())), nil
 	}

@@ -135,7 +135,13 @@ func (p *Pathway) Status(now time.Time) Status {
 	}
 	slices.SortStableFunc(s.Sessions, func(a, b Session) int { return a.Start.Compare(b.Start) })
 	if p.ending() == "" && p.Outcome == "" {
-		s.Blocked = append(s.Blocked, p.blockers(p.nextDosing(now))...)
+		next := p.nextDosing(now)
+		for _, b := range p.blockers(next) {
+			if asked := before(next.In(p.zone()), p.Protocol.Questionnaire.DaysBefore[0]*24); b.Code == "measure" && asked.After(now) {
+				b.Reason += ", asked for from " + p.day(asked) + " on"
+			}
+			s.Blocked = append(s.Blocked, b)
+		}
 		if len(p.Pending) > 0 {
 			s.Blocked = append(s.Blocked, Blocker{Code: "unwritten", Sentence: "what was recorded last is not in the records yet"})
 		}

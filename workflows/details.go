@@ -86,7 +86,7 @@ func details(s pathway.Status, recordsAway bool) string {
 	if len(s.Recorded) > 0 {
 		line("\n### Recorded lately\n\n| when | what | by | id |\n|---|---|---|---|")
 		for _, e := range s.Recorded {
-			line("| %s | %s | %s | `%s` |", clock(e.At), e.Name, e.By, e.ID)
+			line("| %s | %s | %s | `%s` |", e.At.In(zone).Format("2 Jan 15:04"), e.Name, e.By, e.ID)
 		}
 		line("\nTo correct one, send `correct` with its id as `entry`, `why`, and the fields that were wrong as they should have been.")
 	}
