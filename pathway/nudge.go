@@ -127,7 +127,7 @@ func (p *Pathway) morning(after time.Time) time.Time {
 
 // dueNudges tell staff what they are waited for: one mail for each person and urgency, whatever it is about.
 func (p *Pathway) dueNudges(now time.Time, tasks []Task) []Act {
-	var acts []Act
+	acts := p.dueNews()
 	for _, t := range tasks {
 		n := p.next(t, now)
 		if n.at.IsZero() || n.at.After(now) {
@@ -196,7 +196,7 @@ func (p *Pathway) asks(now time.Time, tasks []Task) []ask {
 	}
 	var all []ask
 	for _, t := range tasks {
-		if t.Key == consentGate {
+		if t.Key == consentGate && slices.Contains(t.Who, Client) {
 			all = append(all, stages(consentGate, t.Since, false, "the form has not been signed yet", ConsentMail))
 		}
 	}
@@ -271,7 +271,11 @@ func (p *Pathway) settleNudge(s Step, act Act, say func(string, string, ...any))
 			m.From = p.awake(s.At)
 		}
 		p.Outbox = append(p.Outbox, m)
-		say("nudge", "%s heard of what they are waited for (%s)", act.Staff, act.Mail)
+		about := "what they are waited for"
+		if act.Mail == NewsMail {
+			about = "the ending that has begun"
+		}
+		say("nudge", "%s hears of %s (%s)", act.Staff, about, act.Mail)
 	case AskDeed:
 		m := Mail{Key: act.Key, Kind: act.Mail, Until: act.Until, Crisis: p.Protocol.Crisis.Text}
 		if a := p.appointment(act.Session); a != nil {

@@ -168,7 +168,8 @@ func (p *Pathway) Undelivered(key string) {
 func (p *Pathway) stale(m Mail) bool {
 	switch {
 	case m.Kind == ConsentMail:
-		return p.consentGate(farFuture).Code == ""
+		c := latest(p.Consents, farFuture)
+		return p.consentGate(farFuture).Code == "" || c != nil && c.Decision == Withdrawn
 	case m.Kind == QuestionnaireMail && m.Session == "":
 		return len(p.unclosed(farFuture)) == 0
 	case m.Kind == QuestionnaireMail:

@@ -391,7 +391,7 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+act.Key, m.Until, false)
 	case act.Reason == tooLate:
 		say("too-late", "a mail came too late and was not sent: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind != ReminderMail)
+		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)
 	default:
 		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
 	}

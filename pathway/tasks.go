@@ -105,7 +105,8 @@ func (p *Pathway) settled(c Call, now time.Time) bool {
 	case !asked:
 		return false
 	case about == consentGate:
-		return p.consentGate(now).Code == "" || p.ending() != ""
+		c := latest(p.Consents, now)
+		return p.consentGate(now).Code == "" || c != nil && c.Decision == Withdrawn || p.ending() != ""
 	case about == "closing":
 		return len(p.unclosed(now)) == 0 || p.agreed(now, CompleteReview)
 	default:
