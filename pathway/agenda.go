@@ -441,7 +441,7 @@ func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
 		}
 	}
 	for _, m := range p.Outbox {
-		at(m.From, "mail hours begin")
+		at(p.leaves(m, now), "mail hours begin")
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
 	}

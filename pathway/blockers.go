@@ -117,18 +117,6 @@ func (p *Pathway) preparationCheck(start time.Time) Blocker {
 	return Blocker{Code: "preparation", Sentence: "preparation is not complete"}
 }
 
-// preparedBy judges preparation by the sessions that had ended at a moment.
-func (p *Pathway) preparedBy(at time.Time) bool {
-	q := *p
-	q.Appointments = nil
-	for _, a := range p.Appointments {
-		if !a.End.After(at) {
-			q.Appointments = append(q.Appointments, a)
-		}
-	}
-	return q.prepared()
-}
-
 func (p *Pathway) integrationCheck(start time.Time) Blocker {
 	last := p.lastDosedBefore(start)
 	if last == nil {
@@ -137,7 +125,7 @@ func (p *Pathway) integrationCheck(start time.Time) Blocker {
 	block := func(format string, args ...any) Blocker {
 		return Blocker{Code: "integration", Sentence: fmt.Sprintf(format, args...)}
 	}
-	i := p.integrationOf(*last)
+	i := p.integrationOf(last)
 	switch {
 	case i == nil || i.End.After(start):
 		return block("the integration after %s has not been held", last.Name)

@@ -61,8 +61,9 @@ type Mail struct {
 	Sheet    bool      `json:"sheet,omitempty"`
 	Online   bool      `json:"online,omitempty"` // the session is not at the practice
 	Crisis   string    `json:"crisis,omitempty"`
-	From     time.Time `json:"from,omitzero"`  // not before: the hours of mail
-	Until    time.Time `json:"until,omitzero"` // after this it is too late; zero: never
+	From     time.Time `json:"from,omitzero"`      // not before: the hours of mail
+	Until    time.Time `json:"until,omitzero"`     // after this it is too late; zero: never
+	AnyHour  bool      `json:"any_hour,omitempty"` // it goes out at night, too
 	GivenUp  bool      `json:"given_up,omitempty"`
 	Again    time.Time `json:"again,omitzero"` // it was being sent when it became too late: look again then
 }
@@ -80,7 +81,9 @@ func (p *Pathway) write(s Step, m Mail) {
 		expected = m.Was
 	}
 	soon := (m.Kind == CancelledMail || m.Kind == MovedMail) && expected.Sub(at) <= hours(p.Protocol.Dosing.CheckHoursBefore)
-	if opening := p.mailHourIn(mustZone(m.Zone), at, 24*time.Hour); opening.After(at) && !soon && m.Kind != ReminderMail && (m.Until.IsZero() || opening.Before(m.Until)) {
+	opening := p.opening(m.Zone, at)
+	m.AnyHour = m.AnyHour || soon || m.Kind == BookedMail && !opening.Before(m.Until)
+	if opening.After(at) && !m.AnyHour {
 		m.From = opening
 	}
 	p.Outbox = append(p.Outbox, m)
@@ -112,11 +115,47 @@ func (p *Pathway) spoken(m Mail) string {
 func (p *Pathway) Sendable(now time.Time) []Mail {
 	var all []Mail
 	for _, m := range p.Outbox {
-		if !m.From.After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !m.GivenUp && m.Again.IsZero() {
+		if !p.leaves(m, now).After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !m.GivenUp && m.Again.IsZero() {
 			all = append(all, m)
 		}
 	}
 	return all
+}
+
+// leaves is when a mail may go out at the earliest: whatever kept it, a client's mail does not go out at night.
+func (p *Pathway) leaves(m Mail, now time.Time) time.Time {
+	if m.Staff != "" || m.AnyHour || m.From.After(now) {
+		return m.From
+	}
+	return p.opening(m.Zone, now)
+}
+
+// LeavesBy is when a delivery that has not succeeded is broken off, to be taken up again when mail may go out next, or not at
+// all; zero where it may go on.
+func (p *Pathway) LeavesBy(m Mail, now time.Time) time.Time {
+	if m.Staff != "" || m.AnyHour {
+		return m.Until
+	}
+	until, _ := clock("mail.until", p.Protocol.Mail.Until)
+	closing := onDay(now.In(mustZone(m.Zone)), until).UTC()
+	if !m.Until.IsZero() && m.Until.Before(closing) {
+		return m.Until
+	}
+	return closing
+}
+
+// opening is a moment itself within the hours of mail in a zone, and else when they begin next, spread over their first minutes.
+func (p *Pathway) opening(zone string, at time.Time) time.Time {
+	from, _ := clock("mail.from", p.Protocol.Mail.From)
+	until, _ := clock("mail.until", p.Protocol.Mail.Until)
+	local := at.In(mustZone(zone))
+	switch {
+	case local.Before(onDay(local, from)):
+		return onDay(local, from).Add(p.spread()).UTC()
+	case !local.Before(onDay(local, until)):
+		return onDay(local.AddDate(0, 0, 1), from).Add(p.spread()).UTC()
+	}
+	return at
 }
 
 // Call is something that a coordinator says by telephone.
@@ -234,11 +273,7 @@ func before(start time.Time, n int) time.Time {
 // mailHour brings a moment into the hours of mail on the client's clock: to the next opening, spread over its first minutes,
 // or, where that would be too late, to just before the last closing.
 func (p *Pathway) mailHour(moment time.Time, late time.Duration) time.Time {
-	return p.mailHourIn(p.clientZone(), moment, late)
-}
-
-func (p *Pathway) mailHourIn(zone *time.Location, moment time.Time, late time.Duration) time.Time {
-	local := moment.In(zone)
+	local := moment.In(p.clientZone())
 	from, _ := clock("mail.from", p.Protocol.Mail.From)
 	until, _ := clock("mail.until", p.Protocol.Mail.Until)
 	open, close := onDay(local, from), onDay(local, until)
@@ -265,6 +300,11 @@ func (p *Pathway) spread() time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(p.Code))
 	return time.Duration(int(h.Sum32())%n) * time.Second
+}
+
+// anyHour says whether a reminder goes out at night, too.
+func (p *Pathway) anyHour(rule string) bool {
+	return slices.ContainsFunc(p.Protocol.Reminders, func(r ReminderRule) bool { return r.Name == rule && r.AnyHour })
 }
 
 func (p *Pathway) sheet(rule string, kind Kind) bool {

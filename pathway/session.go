@@ -62,7 +62,7 @@ type Appointment struct {
 	Therapist string `json:"therapist"`
 }
 
-func (a Appointment) dosed() bool {
+func (a *Appointment) dosed() bool {
 	return a.Kind == Dosing && (a.State == Held || a.State == CutShort)
 }
 
@@ -111,8 +111,8 @@ func (p *Pathway) dosed() int { return p.dosedBetween(time.Time{}, farFuture) }
 // dosedBetween counts the dosing sessions given that began at or after from and before to.
 func (p *Pathway) dosedBetween(from, to time.Time) int {
 	n := 0
-	for _, a := range p.Appointments {
-		if a.dosed() && !a.Start.Before(from) && a.Start.Before(to) {
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.dosed() && !a.Start.Before(from) && a.Start.Before(to) {
 			n++
 		}
 	}
@@ -134,15 +134,15 @@ func (p *Pathway) lastDosedBefore(t time.Time) *Appointment {
 // integrated says whether the last dosing session has had its integration.
 func (p *Pathway) integrated() bool {
 	last := p.lastDosed()
-	return last != nil && p.integrationOf(*last) != nil
+	return last != nil && p.integrationOf(last) != nil
 }
 
 // integrationOf is the integration that was held after a dosing session and before the next one, or nil. It is found by its
 // time: a name says only what was meant when it was booked.
-func (p *Pathway) integrationOf(dosing Appointment) *Appointment {
+func (p *Pathway) integrationOf(dosing *Appointment) *Appointment {
 	next := farFuture
-	for _, a := range p.Appointments {
-		if a.dosed() && a.Start.After(dosing.Start) && a.Start.Before(next) {
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.dosed() && a.Start.After(dosing.Start) && a.Start.Before(next) {
 			next = a.Start
 		}
 	}
@@ -181,7 +181,7 @@ func (p *Pathway) integrationBooked(from, before time.Time) bool {
 // lastIntegration is the record of the integration after the last dosing session, or nil.
 func (p *Pathway) lastIntegration() *SessionHeld {
 	if last := p.lastDosed(); last != nil {
-		if a := p.integrationOf(*last); a != nil {
+		if a := p.integrationOf(last); a != nil {
 			return a.Record
 		}
 	}
@@ -189,10 +189,13 @@ func (p *Pathway) lastIntegration() *SessionHeld {
 }
 
 // prepared says whether preparation is complete: all its sessions held, or the therapist said that those held suffice.
-func (p *Pathway) prepared() bool {
+func (p *Pathway) prepared() bool { return p.preparedBy(farFuture) }
+
+// preparedBy judges preparation by the sessions that had ended at a moment.
+func (p *Pathway) preparedBy(at time.Time) bool {
 	held, enough := 0, false
-	for _, a := range p.Appointments {
-		if a.Kind == Preparation && a.State == Held {
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.Kind == Preparation && a.State == Held && !a.End.After(at) {
 			held++
 			enough = enough || a.Record != nil && a.Record.PreparationComplete
 		}
@@ -383,7 +386,7 @@ func (p *Pathway) followedBy(integration Appointment) *Appointment {
 			found = a
 		}
 	}
-	if found != nil && found.dosed() && p.integrationOf(*found) != nil {
+	if found != nil && found.dosed() && p.integrationOf(found) != nil {
 		return nil
 	}
 	return found
@@ -526,6 +529,11 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	p.Requests = slices.DeleteFunc(p.Requests, func(r Request) bool { return r.Session == a.Name })
 	record := *m
+	if took {
+		record.At = later(m.At, end) // a record is made of what has ended
+	} else {
+		record.At = later(m.At, start)
+	}
 	if a.Record == nil {
 		a.Before, a.Planned = a.State, a.Start
 	}

@@ -23,11 +23,11 @@ func (s Span) overlaps(o Span) bool { return s.Start.Before(o.End) && o.Start.Be
 // Open says whether the practice is open throughout a span.
 func (c Calendar) Open(s Span) bool {
 	start, end := s.Start.In(c.Zone), s.End.In(c.Zone)
-	day := Day(start.Format(time.DateOnly))
-	if slices.ContainsFunc(c.Closed, func(x Closure) bool { return x.From <= day && day <= x.To }) {
+	if !slices.ContainsFunc(c.Hours, func(w Weekly) bool { return w.holds(start, end) }) {
 		return false
 	}
-	return slices.ContainsFunc(c.Hours, func(w Weekly) bool { return w.holds(start, end) })
+	day := Day(start.Format(time.DateOnly))
+	return !slices.ContainsFunc(c.Closed, func(x Closure) bool { return x.From <= day && day <= x.To })
 }
 
 // find looks for the earliest start within w at which a session fits and accept agrees. Sessions start on the grid, counted

@@ -97,8 +97,8 @@ func (p *Pathway) Status(now time.Time) Status {
 		s.JointSince = time.Time{}
 	}
 	for _, m := range p.Outbox {
-		if m.From.After(now) && (s.UnsentFrom.IsZero() || m.From.Before(s.UnsentFrom)) {
-			s.UnsentFrom = m.From
+		if from := p.leaves(m, now); from.After(now) && (s.UnsentFrom.IsZero() || from.Before(s.UnsentFrom)) {
+			s.UnsentFrom = from
 		}
 	}
 	if s.Why = p.Why; s.Why == "" {

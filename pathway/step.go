@@ -170,7 +170,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			}
 		case RemindDeed:
 			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
-				p.write(s, Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Online: x.Online, Lead: act.Rule, Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until})
+				p.write(s, Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Online: x.Online, Lead: act.Rule, AnyHour: p.anyHour(act.Rule), Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until})
 				say("reminder", "%s reminder of %s", act.Rule, x.Name)
 			}
 		case ReportDeed:

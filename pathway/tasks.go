@@ -177,7 +177,7 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 	}
 	if i := p.lastIntegration(); i != nil && !isTrue(i.ClientAgrees) && p.ending() == "" {
 		t := p.task("agree/"+i.Session, i.At, 7*day, "session-held", Therapist, "Agree with the client on what follows %s, then record it again with client_agrees", i.Session)
-		t.With = []Field{{"session", i.Session}, {"outcome", Held}}
+		t.With = []Field{{"session", i.Session}, {"outcome", Held}, {"next", "<another or close>"}, {"client_agrees", true}}
 		all = append(all, t)
 	}
 	for _, u := range p.Unplaced {

@@ -38,7 +38,13 @@ func ParseWeekly(text string) (Weekly, error) {
 }
 
 func (w Weekly) holds(start, end time.Time) bool {
-	return start.Weekday() == w.Day && !start.Before(onDay(start, w.From)) && !end.After(onDay(start, w.Until))
+	return start.Weekday() == w.Day && end.Weekday() == w.Day && end.Sub(start) < day && sinceMidnight(start) >= w.From && sinceMidnight(end) <= w.Until
+}
+
+// sinceMidnight is what a clock on the wall shows.
+func sinceMidnight(t time.Time) time.Duration {
+	hour, minute, second := t.Clock()
+	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
 }
 
 // onDay is a time of day on the wall clock of t's own day.

@@ -232,8 +232,8 @@ func (r *run) deliver(ctx workflow.Context) {
 				RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: withoutEnd},
 				Summary:             mailSummary(m),
 			}
-			if !m.Until.IsZero() { // later it is too late: the pathway takes it back
-				options.ScheduleToCloseTimeout = m.Until.Sub(now(ctx))
+			if by := r.p.LeavesBy(m, now(ctx)); !by.IsZero() { // later it is too late, or night: the pathway looks at it again
+				options.ScheduleToCloseTimeout = by.Sub(now(ctx))
 			}
 			var a *activities.Activities
 			var status pathway.MailStatus
@@ -242,7 +242,7 @@ func (r *run) deliver(ctx workflow.Context) {
 			delete(r.sending, m.Key)
 			r.poked = true
 			switch {
-			case err != nil: // too late, or cancelled: it stays in the outbox until it is withdrawn
+			case err != nil: // too late, or night: it stays in the outbox until it is withdrawn, or goes out in the morning
 			case status == pathway.SentMail || status == pathway.WithdrawnMail:
 				r.p.Delivered(m.Key)
 				r.written.Delivered(m.Key)
