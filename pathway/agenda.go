@@ -199,8 +199,9 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 
 // wanted says which session the practice itself books now, if any.
 func (p *Pathway) wanted(now time.Time) Kind {
+	ending := p.ending()
 	for _, kind := range []Kind{Integration, Preparation, Dosing} {
-		if p.ending() == Lapsed || p.ending() != "" && (kind != Integration || p.unfollowed() == nil || !p.unfollowed().dosed()) {
+		if ending == Lapsed || ending != "" && (kind != Integration || p.unfollowed() == nil || !p.unfollowed().dosed()) {
 			continue // an ending leaves nothing to book but the integration that is owed
 		}
 		if !p.wants(kind, now) || p.tooOften(kind) {
@@ -364,6 +365,9 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 	if kind == Integration {
 		if t := p.unfollowed().End.Add(hours(p.Protocol.Integration.HoursAfterAtMost)); t.After(from) {
 			until = t
+		}
+		if next := p.booked(Dosing); next != nil && next.Start.After(p.unfollowed().End) && next.Start.After(now) && until.After(next.Start.Add(-p.minutes(kind))) {
+			until = next.Start.Add(-p.minutes(kind)) // it comes before the next dosing session, or not at all
 		}
 	}
 	act := Act{Do: BookDeed, Session: p.nameFor(kind, number), Kind: kind, Number: number, Request: r.ID, Staff: p.CareTeam.Therapist, Online: r.Online}

@@ -232,7 +232,11 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		if want := p.Diagnosis.Evidence(); m.EvidenceExplained != want {
 			return "", refuse(BadValue, "consent: evidence: found %q, expected how far the evidence carries for this client's diagnosis: the details say it", m.EvidenceExplained)
 		}
-		if want := p.form(m.At); m.DocumentVersion != want.Version || strings.ToLower(m.DocumentSHA256) != want.SHA256 {
+		all, inForce := p.forms(m.At)
+		if !slices.ContainsFunc(all[inForce-1:], func(f ConsentDocument) bool {
+			return f.Version == m.DocumentVersion && f.SHA256 == strings.ToLower(m.DocumentSHA256)
+		}) {
+			want := p.form(m.At)
 			return "", refuse(BadValue, "consent: document_version and document_sha256: found %s and %s, expected the form in force, %q and %q",
 				quoted(m.DocumentVersion), quoted(shorten(m.DocumentSHA256)), want.Version, want.SHA256)
 		}
@@ -393,28 +397,53 @@ func (p *Pathway) consentGate(at time.Time) Blocker {
 		return Blocker{Code: consentGate, Sentence: "informed consent is not recorded"}
 	case c.Decision == Withdrawn:
 		return Blocker{Code: consentGate, Sentence: "the client has withdrawn consent"}
-	case c.DocumentVersion != p.form(at).Version:
+	case !p.covers(*c, at):
 		return Blocker{Code: consentGate, Sentence: fmt.Sprintf("consent was given to form %s; the form in force is %s", c.DocumentVersion, p.form(at).Version)}
 	}
 	return Blocker{}
 }
 
-// form is the consent form in force at a moment: the one of the enrolment, or a later one that the practice has issued since.
-func (p *Pathway) form(at time.Time) ConsentDocument {
-	form := p.Protocol.Consent
+// IssuedForm is a consent form that the practice has issued since the enrolment.
+type IssuedForm struct {
+	ConsentDocument
+	Known time.Time `json:"known"` // when this pathway learned of it
+}
+
+// forms are the consent forms in the order in which they were issued, and how many of them were in force at a moment.
+func (p *Pathway) forms(at time.Time) (all []ConsentDocument, inForce int) {
+	all, inForce = append(all, p.Protocol.Consent), 1
 	for _, f := range p.Forms {
+		all = append(all, f.ConsentDocument)
 		if day, ok := f.InForce.in(p.zone()); ok && !day.After(at) {
-			form = f
+			inForce = len(all)
 		}
 	}
-	return form
+	return all, inForce
+}
+
+// form is the consent form in force at a moment.
+func (p *Pathway) form(at time.Time) ConsentDocument {
+	all, inForce := p.forms(at)
+	return all[inForce-1]
+}
+
+// newestForm is the one to sign: it may come into force only before the next dosing session.
+func (p *Pathway) newestForm() ConsentDocument {
+	all, _ := p.forms(farFuture)
+	return all[len(all)-1]
+}
+
+// covers says whether a consent is to the form in force at a moment, or to a newer one.
+func (p *Pathway) covers(c Consent, at time.Time) bool {
+	all, inForce := p.forms(at)
+	return slices.ContainsFunc(all[inForce-1:], func(f ConsentDocument) bool { return f.Version == c.DocumentVersion })
 }
 
 // Outdates says whether a consent form of the practice is newer than the ones that this pathway knows.
 func (p *Pathway) Outdates(form ConsentDocument) bool {
 	last := p.Protocol.Consent
 	if len(p.Forms) > 0 {
-		last = p.Forms[len(p.Forms)-1]
+		last = p.Forms[len(p.Forms)-1].ConsentDocument
 	}
 	return form.InForce > last.InForce && form.Version != last.Version && p.Outcome == ""
 }

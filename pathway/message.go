@@ -219,6 +219,7 @@ var errAlreadySo = &Refusal{Code: "already-so"}
 // [*Refusal]. A refused message leaves the pathway as it was, but for the note of the attempt.
 func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) {
 	now = p.onward(now)
+	p.Woken = now
 	entry := Entry{Kind: Taken, Name: name, At: now, Recorded: now, Message: journalled(raw)}
 	what, refusal := p.take(name, raw, now, &entry)
 	switch {
@@ -383,7 +384,7 @@ func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 	}
 	with = append([]Field{{"by", p.CareTeam.id(by)}}, with...)
 	if name == consentGate {
-		form := p.form(p.Woken)
+		form := p.newestForm()
 		with = append(with, Field{"document_version", form.Version}, Field{"document_sha256", form.SHA256},
 			Field{"evidence", p.Diagnosis.Evidence()})
 	}

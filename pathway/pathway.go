@@ -136,7 +136,7 @@ type Pathway struct {
 	TasksDone   []TaskDone                `json:"tasks_done,omitempty"`
 	Placed      []PlaceHold               `json:"placed_holds,omitempty"`
 	Holds       []HoldInForce             `json:"holds,omitempty"`
-	Forms       []ConsentDocument         `json:"forms,omitempty"` // issued since enrolment
+	Forms       []IssuedForm              `json:"forms,omitempty"`
 
 	Appointments []Appointment `json:"appointments,omitempty"`
 	Requests     []Request     `json:"requests,omitempty"` // bookings and moves that the calendar has yet to answer

@@ -159,7 +159,7 @@ func (p *Pathway) unfollowed() *Appointment {
 	booked := p.booked(Dosing)
 	if last := p.lastDosed(); last != nil && !p.integrated() {
 		before := farFuture
-		if booked != nil {
+		if booked != nil && booked.Start.After(p.Woken) { // one that has begun waits for its own record
 			before = booked.Start
 		}
 		if !p.integrationBooked(last.End, before) {

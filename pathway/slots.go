@@ -41,7 +41,11 @@ func (c Calendar) find(w Window, available []Weekly, busy []Span, accept func(Sp
 			return Span{}, false
 		}
 		for minute := 0; minute < 24*60; minute += w.GridMinutes {
-			start := onDay(d, time.Duration(minute)*time.Minute)
+			from, until := time.Duration(minute)*time.Minute, time.Duration(minute+w.Minutes)*time.Minute
+			if !slices.ContainsFunc(c.Hours, func(h Weekly) bool { return h.Day == d.Weekday() && h.From <= from && until <= h.Until }) {
+				continue // closed, which is quicker to say than what time that is
+			}
+			start := onDay(d, from)
 			s := Span{start, start.Add(time.Duration(w.Minutes) * time.Minute)}
 			if start.Before(w.Earliest) || start.After(w.Latest) || !c.Open(s) || slices.ContainsFunc(busy, s.overlaps) {
 				continue

@@ -127,12 +127,9 @@ func (p *Pathway) Status(now time.Time) Status {
 		}
 	}
 	for _, a := range p.Appointments {
-		session := Session{Name: a.Name, Kind: a.Kind, Start: a.Start, End: a.End, State: a.State}
-		s.Sessions = append(s.Sessions, session)
-		if a.State == Booked && a.End.After(now) && (s.NextSession == nil || a.Start.Before(s.NextSession.Start)) {
-			s.NextSession = &session
-		}
+		s.Sessions = append(s.Sessions, a.session())
 	}
+	s.NextSession = p.nextSession(now)
 	slices.SortStableFunc(s.Sessions, func(a, b Session) int { return a.Start.Compare(b.Start) })
 	if p.ending() == "" && p.Outcome == "" {
 		next := p.nextDosing(now)
@@ -155,6 +152,23 @@ func (p *Pathway) Status(now time.Time) Status {
 		}
 	}
 	return s
+}
+
+// session is an appointment as people see it.
+func (a *Appointment) session() Session {
+	return Session{Name: a.Name, Kind: a.Kind, Start: a.Start, End: a.End, State: a.State}
+}
+
+// nextSession is the next that is booked, or under way; nil where there is none.
+func (p *Pathway) nextSession(now time.Time) *Session {
+	var next *Session
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.State == Booked && a.End.After(now) && (next == nil || a.Start.Before(next.Start)) {
+			s := a.session()
+			next = &s
+		}
+	}
+	return next
 }
 
 // recorded are the latest entries that a correction can supersede, the latest first.
@@ -193,7 +207,7 @@ func (p *Pathway) Next(now time.Time) string {
 		parts = append(parts, fmt.Sprintf("Awaited from the %s: %s", strings.Join(who, " and the "), t.What))
 	}
 	if len(parts) == 0 {
-		if next := p.Status(now).NextSession; next != nil {
+		if next := p.nextSession(now); next != nil {
 			return fmt.Sprintf("%s takes place on %s.", next.Name, p.clockTime(next.Start))
 		}
 		return "Nothing is awaited from anybody now."

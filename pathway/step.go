@@ -143,7 +143,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 		done = append(done, Entry{Kind: Done, Name: name, At: s.At, Recorded: s.At, Text: fmt.Sprintf(format, args...)})
 	}
 	if a.Form != nil {
-		p.Forms = append(p.Forms, *a.Form)
+		p.Forms = append(p.Forms, IssuedForm{*a.Form, s.At})
 		say("consent-form", "consent form %s is in force from %s", a.Form.Version, a.Form.InForce)
 	}
 	if a.Gap {

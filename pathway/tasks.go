@@ -106,7 +106,7 @@ func (p *Pathway) settled(c Call, now time.Time) bool {
 		return false
 	case about == consentGate:
 		c := latest(p.Consents, now)
-		return p.consentGate(now).Code == "" || c != nil && c.Decision == Withdrawn || p.ending() != ""
+		return p.consentGate(farFuture).Code == "" || c != nil && c.Decision == Withdrawn || p.ending() != ""
 	case about == "closing":
 		return len(p.unclosed(now)) == 0 || p.agreed(now, CompleteReview)
 	default:
@@ -309,8 +309,11 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		}
 		all = append(all, t)
 	}
-	if b := p.consentGate(now); b.Code != "" {
+	if b := p.consentGate(soon); b.Code != "" {
 		since := p.since(now, len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })
+		if n := len(p.Forms); n > 0 { // another form is to be signed from when the practice knew of it
+			since = later(since, p.Forms[n-1].Known)
+		}
 		t := p.task(consentGate, since, 3*day, consentGate, Therapist, "Witness the client's informed consent: %s", b)
 		t.Who, t.ladder = []Role{Client, Therapist}, quiet
 		if c := latest(p.Consents, now); c != nil && c.Decision == Withdrawn { // somebody who has said no is not sent reminders
