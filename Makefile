@@ -52,10 +52,17 @@ test:
 	@build/compile 4/4 bin/temporal tools github.com/temporalio/cli/cmd/temporal
 	go vet ./... && cd stack && go vet ./...
 	go test -race -timeout 20m ./...
+	go test -timeout 20m ./pathway -run Invariants -histories=100000
 	@rm -f bin/race.*
 	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 20m $$(../build/race-packages light)
 	cd stack && go test -timeout 20m $$(../build/race-packages heavy)
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
+
+## make invariants: hold the safety rules against a million random histories
+.PHONY: invariants
+invariants:
+	@build/prepare go
+	go test -timeout 3h ./pathway -run InvariantsHoldInEvery -histories=1000000 -v
 
 ## make lint: check formatting, go vet, staticcheck, workflowcheck and go.mod
 .PHONY: lint

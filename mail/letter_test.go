@@ -32,6 +32,7 @@ func at(t testing.TB, rfc3339 string) time.Time {
 }
 
 // The sample practice is in New York, whose clocks went forward on 8 March 2026 and go back on 1 November 2026.
+// shows: times-in-both-zones
 func TestWhenAndWhere(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -91,6 +92,7 @@ func TestWhenAndWhere(t *testing.T) {
 	}
 }
 
+// shows: words-first-name-only, words-neutral
 func TestSubjects(t *testing.T) {
 	t.Parallel()
 	const (
@@ -171,6 +173,7 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
+// shows: crisis-line, reminder-sheet, ending-letter
 func TestWhatEachLetterSays(t *testing.T) {
 	t.Parallel()
 	start := at(t, "2026-03-12T14:00:00Z")
@@ -254,6 +257,7 @@ var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|psycho\w*|psychedelic\w*|th
 // The words that the page's markup needs and nobody sees.
 var markup = strings.NewReplacer("color-scheme", "", "initial-scale=1", "", "prefers-", "")
 
+// shows: words-neutral, words-no-promises
 func TestNothingAboutTheTreatment(t *testing.T) {
 	t.Parallel()
 	p := samplePractice(t)
@@ -278,6 +282,7 @@ func TestNothingAboutTheTreatment(t *testing.T) {
 	}
 }
 
+// shows: words-neutral
 func TestAnIndiscreetPracticeIsRefused(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*practice.Mail){
@@ -337,6 +342,7 @@ func TestMissingFactsAreNamed(t *testing.T) {
 	}
 }
 
+// shows: words-first-name-only
 func TestANameIsOnlyAName(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]struct{ text, html string }{

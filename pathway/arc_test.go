@@ -6,6 +6,7 @@ import (
 	"time"
 )
 
+// shows: arc-phases, ending-completed
 func TestACompletedPathwayWithThreeDosingSessions(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -35,6 +36,7 @@ func TestACompletedPathwayWithThreeDosingSessions(t *testing.T) {
 	}
 }
 
+// shows: ending-no-mail-before
 func TestADeclineIsNeverLearnedFromAMail(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

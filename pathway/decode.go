@@ -109,7 +109,7 @@ type field struct {
 }
 
 func fieldsOf(v reflect.Value) []field {
-	var fields []field
+	fields := make([]field, 0, v.NumField()+3) // its own and the envelope's
 	for i := range v.NumField() {
 		t := v.Type().Field(i)
 		if !t.IsExported() || t.Tag.Get("kap") != "" { // nobody's to say but ours

@@ -96,6 +96,7 @@ func TestACrisisHoldsAtOnce(t *testing.T) {
 }
 
 // The client cancelled late, came all the same, and was dosed: a fact, and a deviation.
+// shows: record-never-refused, deviation-holds
 func TestADosingSessionThatTookPlaceAfterItsCancellationIsRecorded(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -153,6 +154,7 @@ func TestAWishIsLookedAtAgainBeforeItIsGranted(t *testing.T) {
 	}
 }
 
+// shows: cancelled-mail-and-call, opting-out-becomes-calls
 func TestWithoutMailACancellationIsAnUrgentCall(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
@@ -191,6 +193,7 @@ func TestAfterTheEndingTheLastCallIsStillMade(t *testing.T) {
 }
 
 // Stopped after a dosing session, the client is still owed its integration, also when it was missed.
+// shows: last-integration-kept
 func TestAStoppedPathwayStillOwesTheLastIntegration(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -58,7 +58,7 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 		}
 		return n
 	case t.Urgent:
-		n.at, n.kind = p.morning(later(acked, last.At)), DigestMail
+		n.at, n.kind = p.nextMorning(later(acked, last.At)), DigestMail
 		return n
 	case t.ladder == quiet:
 		return nudge{}
@@ -80,7 +80,7 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 		n.at = t.Due
 		return n
 	}
-	n.at, n.kind = p.morning(last.At), DigestMail
+	n.at, n.kind = p.nextMorning(last.At), DigestMail
 	return n
 }
 
@@ -123,6 +123,11 @@ func (p *Pathway) morning(after time.Time) time.Time {
 		open = onDay(after.In(p.zone()).AddDate(0, 0, 1), from).Add(p.spread())
 	}
 	return open
+}
+
+// nextMorning is that of the day after.
+func (p *Pathway) nextMorning(after time.Time) time.Time {
+	return p.morning(onDay(after.In(p.zone()), day-time.Minute))
 }
 
 // dueNudges tell staff what they are waited for: one mail for each person and urgency, whatever it is about.
@@ -204,7 +209,7 @@ func (p *Pathway) asks(now time.Time, tasks []Task) []ask {
 		all = append(all, stages("closing", p.endingSince(), true, "the last questionnaire has not been filled in yet", QuestionnaireMail))
 	}
 	q := p.Protocol.Questionnaire
-	if a := p.booked(Dosing); a != nil && p.ending() == "" && a.Start.After(now) && len(p.unmeasured(a.Start)) > 0 {
+	if a := p.booked(Dosing); a != nil && p.ending() == "" && a.Start.After(now) && !p.deferredUntil(now).After(a.Start) && len(p.unmeasured(a.Start)) > 0 {
 		one := ask{about: fmt.Sprintf("%s/r%d", a.Name, a.Revision), session: a, since: a.Since, late: hours(q.LateHoursAtMost), mail: QuestionnaireMail,
 			call: later(a.Start.Add(-hours(q.CallHoursBefore)), a.Since), says: fmt.Sprintf("the questionnaire before %s has not been filled in yet", a.Name)}
 		for _, n := range q.DaysBefore {

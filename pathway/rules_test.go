@@ -34,6 +34,7 @@ func (h *house) task(key string) *Task {
 }
 
 // Each gate is missing in turn: preparation is booked when the last one is recorded, in whatever order.
+// shows: gates-any-order, preparation-booked-by-system
 func TestPreparationWaitsForAllFourGates(t *testing.T) {
 	t.Parallel()
 	gates := []func(*house){
@@ -59,6 +60,7 @@ func TestPreparationWaitsForAllFourGates(t *testing.T) {
 	}
 }
 
+// shows: joint-decision
 func TestTheJointDecisionHasTheMomentAtWhichItBecameTrue(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -76,6 +78,7 @@ func TestTheJointDecisionHasTheMomentAtWhichItBecameTrue(t *testing.T) {
 	}
 }
 
+// shows: check-48-hours, cancelled-mail-and-call
 func TestADosingSessionFoundBlockedWithin48HoursIsCancelledMailedAndCalled(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -125,6 +128,7 @@ func TestADosingSessionFoundBlockedEarlierStaysBooked(t *testing.T) {
 	}
 }
 
+// shows: reminders, integration-booked-together
 func TestAMoveAfterAReminderBringsNewRemindersAndNoOldOnes(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -194,6 +198,7 @@ func TestAChangeSpeaksOfWhatTheClientWasTold(t *testing.T) {
 }
 
 // Sessions on both sides of both changes keep their hour, and so do their reminders.
+// shows: wall-clock
 func TestSessionsAndRemindersKeepTheirHourAcrossSummerTime(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ is, enrolled, session string }{
@@ -224,6 +229,7 @@ func TestSessionsAndRemindersKeepTheirHourAcrossSummerTime(t *testing.T) {
 }
 
 // The client lives in Tokyo: reminders keep to the hours of mail there, and never come too late for the session.
+// shows: mail-hours
 func TestRemindersKeepToTheClientsHours(t *testing.T) {
 	t.Parallel()
 	for _, zone := range []string{"Asia/Tokyo", "America/Los_Angeles", "Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago"} {
@@ -249,6 +255,7 @@ func TestRemindersKeepToTheClientsHours(t *testing.T) {
 }
 
 // The pathway could not look for a day: what is too late by then is reported, not sent.
+// shows: reminder-late
 func TestAReminderThatIsTooLateIsReported(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -267,6 +274,7 @@ func TestAReminderThatIsTooLateIsReported(t *testing.T) {
 	}
 }
 
+// shows: mail-permission, opting-out-becomes-calls
 func TestWithoutPermissionEveryMailIsATelephoneTask(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
@@ -295,6 +303,7 @@ func TestTheThirdDosingSessionWaitsForANewClearance(t *testing.T) {
 	}
 }
 
+// shows: integration-client-agrees
 func TestNothingMoreIsBookedWithoutTheClientsAgreement(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -311,6 +320,7 @@ func TestNothingMoreIsBookedWithoutTheClientsAgreement(t *testing.T) {
 	}
 }
 
+// shows: dosing-at-most-six
 func TestNoMoreThanSixDosingSessions(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -339,6 +349,7 @@ func TestNoMoreThanSixDosingSessions(t *testing.T) {
 }
 
 // Facts are never refused for being bad news: they are a deviation, and hold the pathway until both clinicians release it.
+// shows: deviation-holds, hold-deviation
 func TestADosingSessionAgainstTheRulesIsADeviationThatHolds(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -361,6 +372,7 @@ func TestADosingSessionAgainstTheRulesIsADeviationThatHolds(t *testing.T) {
 	}
 }
 
+// shows: rebooked-twice-then-talk
 func TestAfterThreeNoShowsTheTherapistTalksWithTheClientFirst(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -398,6 +410,7 @@ func TestNoSlotIsATaskAndLookedForAgainEachDay(t *testing.T) {
 	}
 }
 
+// shows: numbers-in-a-file
 func TestTheProtocolFileIsCheckedByField(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*Protocol){

@@ -199,7 +199,7 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 // treatmentTasks ask for what the next dosing session waits for beside the gates.
 func (p *Pathway) treatmentTasks(now time.Time) []Task {
 	var all []Task
-	if a := p.booked(Dosing); a != nil && a.Start.After(now) {
+	if a := p.booked(Dosing); a != nil && a.Start.After(now) && !p.deferredUntil(now).After(a.Start) {
 		if since := before(a.Start.In(p.zone()), p.Protocol.Questionnaire.DaysBefore[0]*24); !since.After(now) {
 			all = append(all, p.measureTasks(p.unmeasured(a.Start), since, a.Start.Add(-hours(p.Protocol.Dosing.CheckHoursBefore)))...)
 		}
@@ -312,6 +312,9 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 	if b := p.consentGate(soon); b.Code != "" {
 		since := p.since(now, len(p.Consents) > 0, func() time.Time { return latest(p.Consents, farFuture).At })
 		if n := len(p.Forms); n > 0 { // another form is to be signed from when the practice knew of it
+			if day, ok := p.Forms[n-1].InForce.in(p.zone()); ok {
+				since = later(since, p.earlier(day.AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore), now))
+			}
 			since = later(since, p.Forms[n-1].Known)
 		}
 		t := p.task(consentGate, since, 3*day, consentGate, Therapist, "Witness the client's informed consent: %s", b)

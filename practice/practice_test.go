@@ -11,6 +11,7 @@ import (
 	"kap/pathway"
 )
 
+// shows: numbers-in-a-file, numbers-need-sign-off, gate-consent-document
 func TestTheFilesThatComeWithKapLoad(t *testing.T) {
 	t.Parallel()
 	p, err := Load("")

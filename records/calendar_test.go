@@ -237,6 +237,7 @@ func TestAHandThatIsFasterIsNotOverwritten(t *testing.T) {
 	}
 }
 
+// shows: integration-booked-together
 func TestADosingSessionAndItsIntegrationAreOneBooking(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -317,6 +318,7 @@ func TestNoTimeWithinTheWindowIsAnAnswer(t *testing.T) {
 	c.readModelIsTheStatus()
 }
 
+// shows: contact-change
 func TestClosuresHoursAndAvailability(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -360,6 +362,7 @@ func TestClosuresHoursAndAvailability(t *testing.T) {
 }
 
 // On the night itself an hour is missing or comes twice.
+// shows: wall-clock
 func TestTheNightOfTheChangeItself(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

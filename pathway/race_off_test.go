@@ -1,0 +1,8 @@
+//go:build !race
+
+package pathway
+
+const (
+	underRace = false
+	usually   = 2000
+)
