@@ -17,6 +17,8 @@ const (
 	tooLate  = "too late"
 	noMail   = "the client wants no mail"
 
+	overtakenMail = "what it says no longer holds"
+
 	// unmeasured marks the cancellation of a session for which nothing but the client's measure was missing.
 	unmeasured = "unmeasured"
 )
@@ -138,7 +140,7 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 		case m.Staff == "" && !p.MailPermission:
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: noMail})
 		case p.stale(m):
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "the session was moved or cancelled"})
+			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: overtakenMail})
 		case !m.Until.IsZero() && !m.Until.After(now):
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: tooLate})
 		}
@@ -223,7 +225,7 @@ func (p *Pathway) wants(kind Kind, now time.Time) bool {
 	case Integration:
 		return p.unfollowed() != nil && !p.integrationDeclined()
 	case Preparation:
-		return p.preparationWanted() && p.dosed() == 0 && p.screened(now)
+		return p.preparationWanted() && p.dosed() == 0 && p.ending() == "" && p.screened(now)
 	}
 	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.bookable(p.dosingFrom(now), now)) == 0
 }

@@ -65,6 +65,9 @@ func (m *Correction) enrolment(p *Pathway, now time.Time) (string, *Refusal) {
 	if m.Void || !m.Happened.IsZero() || len(m.fields) == 0 {
 		return "", refuse(MissingField, "correct: expected the fields of the enrolment that were wrong, as they should have been")
 	}
+	if m.Role == Coordinator && slices.ContainsFunc(m.fields, func(f member) bool { return f.name == "findings" }) {
+		return "", refuse(WrongPerson, "correct: by: found %s, who is this pathway's coordinator; findings are corrected by a clinician (%s)", m.By, p.who(clinicians))
+	}
 	q, err := p.clone()
 	if err != nil {
 		return "", refuse(BadValue, "correct: %v", err)
@@ -126,7 +129,7 @@ func (m *Correction) instead(q *Pathway, name string, old message, now time.Time
 	if r := decode(name, raw, anew, q.zone()); r != nil {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}
-	anew.envelope().Role = m.Role
+	anew.envelope().Role, anew.envelope().Heard = m.Role, old.envelope().Heard
 	what, r := anew.record(q, now)
 	if r != nil && r != errAlreadySo {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
@@ -165,7 +168,7 @@ func (p *Pathway) facts(visit func(name string, m message)) {
 	each("safety-plan", p.SafetyPlans, visit)
 	each("measure", p.Measures, visit)
 	each("risk-assessment", p.Risks, visit)
-	each("adverse-event", p.Events, visit)
+	each("adverse-event", slices.DeleteFunc(slices.Clone(p.Events), AdverseEvent.derived), visit)
 	each("review", p.Reviews, visit)
 	each("stop", p.Stops, visit)
 	each("withdraw", p.Withdrawals, visit)
@@ -206,6 +209,12 @@ func (p *Pathway) drop(name, id string) {
 	p.Stops = without[Stop](p.Stops, id)
 	p.Withdrawals = without[Withdrawal](p.Withdrawals, id)
 	p.Referrals = without[Referral](p.Referrals, id)
+	for _, t := range p.TasksDone {
+		asked := t.Call != nil && slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == t.Call.Key })
+		if t.ID == id && t.Call != nil && !asked { // it was not made after all
+			p.Calls = append(p.Calls, *t.Call)
+		}
+	}
 	p.TasksDone = without[TaskDone](p.TasksDone, id)
 	p.Placed = without[PlaceHold](p.Placed, id)
 	for i := range p.Holds {
@@ -229,7 +238,7 @@ func (p *Pathway) drop(name, id string) {
 		if a.State == Booked && p.Outcome != "" { // nothing is booked on a pathway that has ended
 			a.State = Cancelled
 		}
-		p.Events = slices.DeleteFunc(p.Events, func(e AdverseEvent) bool { return e.ID == id+"/"+string(e.Kind) })
+		p.Events = slices.DeleteFunc(p.Events, func(e AdverseEvent) bool { return e.ID == a.Name+"/"+string(e.Kind) })
 	}
 }
 

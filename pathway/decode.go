@@ -204,8 +204,8 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		v.Set(reflect.ValueOf(t))
 		return nil
 	}
-	if o, ok := v.Interface().(options); ok && !slices.Contains(o.Options(), text) {
-		return wrong()
+	if o, ok := v.Interface().(options); ok && !slices.Contains(o.Options(), text) { // it may be a word about the client
+		return fmt.Errorf("%s: found something of %d characters, expected %s", f.name, utf8.RuneCountInString(text), f.expected())
 	}
 	if _, ok := v.Interface().(Day); ok {
 		if _, valid := Day(text).in(zone); !valid {

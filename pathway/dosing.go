@@ -135,6 +135,7 @@ func (p *Pathway) deviations(a Appointment) []deviation {
 		{"medication-asked", isTrue(d.MedicationChangeAsked), "a change of medication was not asked about"},
 		{"urinary-asked", isTrue(d.UrinarySymptomsAsked), "urinary symptoms were not asked about"},
 		{"driving-explained", isTrue(d.NoDrivingExplained), "not driving until the next day was not explained"},
+		{"unbooked", a.Start.Sub(a.Planned).Abs() <= day, "it was not booked for that day"},
 		{"cancelled", a.Before != Cancelled && a.Before != CancelledLate, "it had been cancelled"},
 	} {
 		if !f.ok {
@@ -175,7 +176,7 @@ func (p *Pathway) eventsOf(a Appointment) []AdverseEvent {
 		if slices.Contains(kinds[:i], kind) {
 			continue
 		}
-		e := AdverseEvent{Envelope: Envelope{By: a.Record.By, Role: a.Record.Role, At: a.End, ID: a.Record.ID + "/" + string(kind)}, Kind: kind, Severity: "moderate"}
+		e := AdverseEvent{Envelope: Envelope{By: a.Record.By, Role: a.Record.Role, Heard: a.Record.Heard, At: a.End, ID: a.Name + "/" + string(kind)}, Kind: kind, Severity: "moderate"}
 		all = insert(all, e)
 	}
 	return all

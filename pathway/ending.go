@@ -81,7 +81,7 @@ func (p *Pathway) endingOf() (outcome Outcome, since time.Time, why string) {
 		}
 		return Outcome(s.As), s.At, why
 	}
-	if r := p.reviewBy(Therapist, farFuture); r != nil && r.Decision == StopReview {
+	if r := p.stopReview(); r != nil {
 		why := "the therapist's review decided it: " + r.Reason
 		if said := p.notWorking(r.At); said != "" {
 			why += "; " + said
@@ -93,6 +93,16 @@ func (p *Pathway) endingOf() (outcome Outcome, since time.Time, why string) {
 		return Completed, i.At, fmt.Sprintf("after %d dosing sessions, closing was agreed with the client at %s", p.dosed(), i.Session)
 	}
 	return "", time.Time{}, ""
+}
+
+// stopReview is the therapist's latest review that says stop; a dosing session given in spite of it does not take it back.
+func (p *Pathway) stopReview() *Review {
+	for i := len(p.Reviews) - 1; i >= 0; i-- {
+		if r := &p.Reviews[i]; r.Role == Therapist && r.Decision == StopReview {
+			return r
+		}
+	}
+	return nil
 }
 
 // toldByPerson says whether an ending is one that the client hears of from a person first.
@@ -181,14 +191,16 @@ func (p *Pathway) mayEnd(now time.Time) bool {
 			return false
 		}
 	}
-	if p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() && !p.unreachable(now) {
+	if p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() && p.ending() != Lapsed { // to a lapsed one nobody comes
 		return false
+	}
+	for _, t := range p.holdTasks() { // what is urgent does not end with the pathway before somebody looks after it
+		if _, known := p.acknowledged(t); t.Urgent && !known {
+			return false
+		}
 	}
 	return len(p.endingTasks(now)) == 0
 }
-
-// unreachable: a pathway that lapses does not wait for an integration to which nobody comes.
-func (p *Pathway) unreachable(time.Time) bool { return p.ending() == Lapsed }
 
 // owed is something that the client, and nobody else, is waited for.
 type owed struct {

@@ -99,7 +99,7 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 		}
 	}
 	if last := latest(p.Clearances, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
-		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && p.dosedBetween(last.At, m.At) == 0 && !p.voidedSince(m.At).After(last.At) {
+		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && (m.Decision != Cleared || p.clearanceGate(m.At).Code == "") {
 		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
 	}
 	p.Clearances = insert(p.Clearances, *m)
@@ -268,7 +268,8 @@ func (m *SafetyPlan) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	if !m.BetweenSessionsPlan || !m.EmergencyContactOnFile {
 		return "", refuse(BadValue, "safety-plan: between_sessions_plan and emergency_contact_on_file: expected true for both; a plan without them is not one")
 	}
-	if last := latest(p.SafetyPlans, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) {
+	if last := latest(p.SafetyPlans, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
+		!slices.ContainsFunc(p.Holds, func(h HoldInForce) bool { return h.Cause == ItemNine && h.inForce() && last.Heard.Before(h.Known) }) {
 		return "a safety plan was recorded today already", errAlreadySo
 	}
 	p.SafetyPlans = insert(p.SafetyPlans, *m)
@@ -316,7 +317,13 @@ func (p *Pathway) clearanceDecided(at time.Time) Blocker {
 // clearanceStands: an adverse event, a change of medication or a blood pressure over the limit voids it.
 func (p *Pathway) clearanceStands(at time.Time) Blocker {
 	c, since := latest(p.Clearances, at), p.voidedSince(at)
-	if c == nil || !c.At.Before(since) {
+	if c == nil {
+		return Blocker{}
+	}
+	unheard := slices.ContainsFunc(p.Events, func(e AdverseEvent) bool { // of, when the client was cleared
+		return e.grave() && !e.At.After(at) && c.Heard.Before(e.Heard)
+	})
+	if !c.At.Before(since) && !unheard {
 		return Blocker{}
 	}
 	return Blocker{Code: "clearance-void", Sentence: fmt.Sprintf("what happened on %s voids the clearance; the prescriber must clear again", p.day(since))}
@@ -397,6 +404,8 @@ func (p *Pathway) consentGate(at time.Time) Blocker {
 		return Blocker{Code: consentGate, Sentence: "informed consent is not recorded"}
 	case c.Decision == Withdrawn:
 		return Blocker{Code: consentGate, Sentence: "the client has withdrawn consent"}
+	case c.EvidenceExplained != p.Diagnosis.Evidence():
+		return Blocker{Code: consentGate, Sentence: "consent was given to what the evidence says about another diagnosis"}
 	case !p.covers(*c, at):
 		return Blocker{Code: consentGate, Sentence: fmt.Sprintf("consent was given to form %s; the form in force is %s", c.DocumentVersion, p.form(at).Version)}
 	}

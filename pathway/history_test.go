@@ -532,15 +532,12 @@ func (h *history) oblige(t Task) bool {
 	if h.tried["same "+t.Key]++; h.tried["same "+t.Key] > 12 && h.p.Outcome == "" {
 		return h.giveUp()
 	}
-	result, refusal := h.say(t.Message, said)
-	if refusal != nil && !h.removed && !h.together && t.Message != "book-session" && kindOf(t.Key) != "prescriber-clearance" && kindOf(t.Key) != "psychological-evaluation" {
+	_, refusal := h.say(t.Message, said)
+	if refusal != nil && !h.removed && !h.together && t.Message != "book-session" { // whose time may be taken
 		h.fail("%s asks for what is refused: %s", t.Key, refusal)
 	}
-	_ = result
 	return true
 }
-
-func kindOf(key string) string { kind, _, _ := strings.Cut(key, "/"); return kind }
 
 // opened fills in what a task leaves open.
 func (h *history) opened(raw string) string {

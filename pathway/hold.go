@@ -141,7 +141,7 @@ func (p *Pathway) lift(at time.Time) {
 	flags := p.flags()
 	for i := range p.Holds {
 		h := &p.Holds[i]
-		if h.Lifted || h.From == "" || h.Cause == Concern {
+		if h.Lifted || h.Cause == Concern || h.From == enrolmentEntry { // a crisis takes an assessment, whoever named it
 			continue
 		}
 		stands := slices.ContainsFunc(flags, func(f flag) bool { return f.from == h.From && f.cause == h.Cause && f.what == h.What })
@@ -182,7 +182,7 @@ func (m *PlaceHold) record(p *Pathway, now time.Time) (string, *Refusal) {
 		needs = []Role{Therapist}
 	}
 	for _, h := range p.Holds {
-		if h.inForce() && h.Cause == m.Cause && h.Why == m.Reason {
+		if h.inForce() && h.Cause == m.Cause && h.Why == m.Reason && slices.Equal(h.Needs, needs) {
 			return fmt.Sprintf("%s holds the pathway for this reason", h.Name), errAlreadySo
 		}
 	}
@@ -235,8 +235,8 @@ func (m *Release) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s is released by the %s", h.Name, role), errAlreadySo
 	case !slices.Contains(h.Needs, role):
 		return "", refuse(WrongPerson, "release: by: found %s, who is this pathway's %s; %s is released by its %s", m.By, role, h.Name, p.who(h.Open()))
-	case m.At.Before(h.Since):
-		return "", refuse(BadValue, "release: at: found %s, expected a moment after %s began to hold, %s", p.clockTime(m.At), h.Name, p.clockTime(h.Since))
+	case m.At.Before(later(h.Since, h.Known).Truncate(time.Second)):
+		return "", refuse(BadValue, "release: at: found %s, expected a moment after %s was known, %s", p.clockTime(m.At), h.Name, p.clockTime(later(h.Since, h.Known)))
 	}
 	if r := p.mayRelease(*h, m.At); r != nil {
 		return "", r
@@ -258,14 +258,14 @@ func (p *Pathway) mayRelease(h HoldInForce, at time.Time) *Refusal {
 	if h.Cause != Crisis && h.Cause != ItemNine {
 		return nil
 	}
-	if !p.assessed(h.Since, at) {
+	if r := latest(p.Risks, at); !p.assessed(h.Since, at) || r.Heard.Before(h.Known) {
 		return refuse(Blocked, "release: %s is released with a risk assessment, and none that says safe-to-continue is recorded since %s; send risk-assessment first", h.Name, p.clockTime(h.Since))
 	}
 	if h.Cause == ItemNine {
 		reviewed := slices.ContainsFunc(p.Risks, func(r RiskAssessment) bool {
-			return r.SafetyPlanReviewed && !r.At.Before(h.Since) && !r.At.After(at)
+			return r.SafetyPlanReviewed && !r.At.Before(h.Since) && !r.At.After(at) && !r.Heard.Before(h.Known)
 		})
-		if s := latest(p.SafetyPlans, at); !reviewed && (s == nil || s.At.Before(h.Since)) {
+		if s := latest(p.SafetyPlans, at); !reviewed && (s == nil || s.At.Before(h.Since) || s.Heard.Before(h.Known)) {
 			return refuse(Blocked, "release: %s is released once the safety plan was looked at, and nothing says so since %s; send safety-plan, or risk-assessment with safety_plan_reviewed", h.Name, p.clockTime(h.Since))
 		}
 	}
@@ -351,6 +351,9 @@ func (m *AdverseEvent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	}
 	return "an adverse event is recorded", nil
 }
+
+// derived says whether an event follows from a session's record, with which it is corrected.
+func (m AdverseEvent) derived() bool { return strings.Contains(m.ID, "/") }
 
 // grave says whether an event counts as moderate or worse. The kinds that the protocol names always do.
 func (m AdverseEvent) grave() bool { return m.Kind != OtherEvent || m.Severity != "mild" }

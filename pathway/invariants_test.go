@@ -148,7 +148,7 @@ func TestInvariantsMissEachRuleThatIsTakenAway(t *testing.T) {
 	defer func() { rules = all }()
 	for i := range all {
 		rules = slices.Delete(slices.Clone(all), i, i+1)
-		b := run(8000, func(h *history) { h.removed, h.blind = true, true })
+		b := run(3000, func(h *history) { h.removed, h.blind = true, true })
 		if b.first == 0 {
 			b = run(8000, func(h *history) { h.removed = true })
 		}

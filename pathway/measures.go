@@ -35,7 +35,7 @@ func (s Scale) String() string {
 	return strings.ToUpper(string(s))
 }
 
-// rules are the points of a scale that matter; grief is judged by the clinicians and has none.
+// scale gives the points of a scale that matter; grief is judged by the clinicians and has none.
 func (p *Pathway) scale(s Scale) ScaleRules {
 	m := p.Protocol.Measures
 	return map[Scale]ScaleRules{PHQ9: m.PHQ9, GAD7: m.GAD7, PCL5: m.PCL5}[s]
@@ -59,7 +59,7 @@ func (m *Measure) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	case m.Scale == PHQ9 && m.Item9 == nil:
 		return "", refuse(MissingField, "measure: the field \"item_9\" is missing, expected 0 to 3; a PHQ-9 total without item 9 is not taken")
 	case m.Item9 != nil && (*m.Item9 < 0 || *m.Item9 > 3 || *m.Item9 > m.Total):
-		return "", refuse(BadValue, "measure: item_9: found %d, expected 0 to 3 and no more than the total", *m.Item9)
+		return "", refuse(BadValue, "measure: item_9: found a number that cannot be, expected 0 to 3 and no more than the total")
 	}
 	if last := p.measured(m.Scale, m.At); last != nil && sameDay(last.At, m.At, p.zone()) && last.Total == m.Total && last.item9() == m.item9() {
 		return fmt.Sprintf("%s was recorded with this total today already", m.Scale), errAlreadySo
@@ -85,18 +85,38 @@ func (p *Pathway) measured(s Scale, at time.Time) *Measure {
 	return nil
 }
 
-// baseline is the last measure before the first dosing session; once that was given it does not change any more.
-func (p *Pathway) baseline(s Scale) *Measure {
-	first := farFuture
-	for _, a := range p.Appointments {
-		if a.dosed() && a.Start.Before(first) {
-			first = a.Start
+// firstDosed is the first dosing session that was given, or nil.
+func (p *Pathway) firstDosed() *Appointment {
+	var first *Appointment
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.dosed() && (first == nil || a.Start.Before(first.Start)) {
+			first = a
 		}
 	}
-	return p.measured(s, first)
+	return first
 }
 
-// asked are the scales that this client is asked: the PHQ-9, and the primary measure beside it.
+// baseline is the last measure before the first dosing session. It is frozen when that session is recorded: a measure that is
+// heard of later does not take its place, and only a correction changes it.
+func (p *Pathway) baseline(s Scale) *Measure {
+	first := p.firstDosed()
+	if first == nil {
+		return p.measured(s, farFuture)
+	}
+	var found *Measure
+	for i := range p.Measures {
+		m := &p.Measures[i]
+		if m.Scale != s || m.At.After(first.Start) {
+			continue
+		}
+		if late := first.Record != nil && m.Heard.After(first.Record.Heard); !late || found == nil {
+			found = m
+		}
+	}
+	return found
+}
+
+// scales are those that this client is asked: the PHQ-9, and the primary measure beside it.
 func (p *Pathway) scales() []Scale {
 	if p.PrimaryMeasure == PHQ9 {
 		return []Scale{PHQ9}
@@ -270,10 +290,8 @@ func (p *Pathway) verdicts(at time.Time) []Verdict {
 func (p *Pathway) measureFlags() []flag {
 	var all []flag
 	first := farFuture
-	for _, a := range p.Appointments {
-		if a.dosed() && a.Start.Before(first) {
-			first = a.Start
-		}
+	if a := p.firstDosed(); a != nil {
+		first = a.Start
 	}
 	var before *Measure
 	for i := range p.Measures {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ type Envelope struct {
 	ID string `json:"id,omitempty"`
 	// Role is what whoever did it was on this pathway then.
 	Role Role `json:"role,omitempty" kap:"sets"`
+	// Heard is when the practice's software learned of it.
+	Heard time.Time `json:"heard,omitzero" kap:"sets"`
 }
 
 func (e *Envelope) envelope() *Envelope { return e }
@@ -284,7 +287,10 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	if !slices.Contains(kind.Roles, role) {
 		return "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
 	}
-	e.Role, entry.Assumed = role, e.At.IsZero()
+	e.Role, e.Heard, entry.Assumed = role, now.Truncate(time.Second), e.At.IsZero()
+	if e.ID != "" && !plainID.MatchString(e.ID) {
+		return "", refuse(BadValue, "%s: id: found %s, expected 1 to 64 letters, digits, dots, colons, hyphens or underscores", name, quoted(e.ID))
+	}
 	if e.At.After(now.Add(2 * time.Minute)) {
 		return "", refuse(BadValue, "%s: at: found %s, which is in the future; expected the moment at which it happened", name, p.clockTime(e.At))
 	}
@@ -307,6 +313,9 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	}
 	return m.record(p, now)
 }
+
+// plainID is what a sender's own id looks like. It ends up in keys and error texts, so it has no room for words.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 // afterTheEnding are the messages that an ended pathway takes: calls are still made, and what went wrong or was written down
 // wrongly still reaches the journal and both clinicians. They change no outcome.

@@ -208,9 +208,9 @@ func (p *Pathway) stale(m Mail) bool {
 	switch {
 	case m.Kind == ConsentMail:
 		c := latest(p.Consents, farFuture)
-		return p.consentGate(farFuture).Code == "" || c != nil && c.Decision == Withdrawn
+		return p.consentGate(farFuture).Code == "" || c != nil && c.Decision == Withdrawn || p.ending() != ""
 	case m.Kind == QuestionnaireMail && m.Session == "":
-		return len(p.unclosed(farFuture)) == 0
+		return len(p.unclosed(farFuture)) == 0 || p.ending() != Completed
 	case m.Kind == QuestionnaireMail:
 		if a := p.appointment(m.Session); a != nil && len(p.unmeasured(a.Start)) == 0 {
 			return true

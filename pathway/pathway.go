@@ -159,7 +159,7 @@ type Pathway struct {
 	Refused []Entry   `json:"refused,omitempty"` // the latest few, for the details
 	Seen    []string  `json:"seen,omitempty"`    // identities of the messages taken
 	Unheard bool      `json:"unheard,omitempty"` // a signal was refused, and nobody has been heard since
-	Gap     bool      `json:"gap,omitempty"`     // the records had lost steps: somebody must look
+	Gap     time.Time `json:"gap,omitzero"`      // when the records had lost steps: somebody must look
 	Woken   time.Time `json:"woken,omitzero"`    // the latest moment that this pathway has been told of
 }
 

@@ -57,7 +57,7 @@ func (m *Review) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	case m.Decision == CompleteReview && due != "closing":
 		return "", refuse(NotNow, "review: decision: found complete, which is for a pathway that closes although stopping is proposed or its last measure is missing")
 	case m.Decision == ContinueReview && p.notWorking(m.At) != "":
-		return "", refuse(BadValue, "review: decision: found continue, expected stop, adjust or one-more: KAP counts as not working")
+		return "", refuse(BadValue, "review: decision: found continue, expected stop, adjust or one-more, which the review that is due asks for")
 	case due == "" && m.Decision != StopReview:
 		return "", refuse(NotNow, "review: no review is outstanding on this pathway now; to stop, send stop")
 	}
@@ -98,6 +98,9 @@ func (p *Pathway) reviewDue(start time.Time) (why string, both bool) {
 	if said := p.notWorking(start); said != "" {
 		return said, false
 	}
+	if missing := p.baseless(); len(missing) > 0 && p.lastDosedBefore(start) != nil {
+		return names(missing) + " has no baseline, so nothing says whether KAP is working", true
+	}
 	if n := p.dosedBetween(time.Time{}, start); p.PrimaryMeasure == Grief && n > 0 && n%p.Protocol.Clearance.EveryDosingSessions == 0 {
 		return fmt.Sprintf("%d dosing sessions were given; both clinicians judge whether the client's grief is better", n), true
 	}
@@ -114,10 +117,20 @@ func (p *Pathway) reviewCheck(start time.Time) Blocker {
 	}
 	why, both := p.reviewDue(start)
 	switch {
-	case why == "", both && p.agreed(start, ContinueReview), !both && (t != nil || q != nil):
+	case why == "", both && p.agreed(start, ContinueReview), !both && (t.goesOn() || q.goesOn()):
 		return Blocker{}
 	}
 	return Blocker{"review", "a review is outstanding", why}
+}
+
+// goesOn says whether a review answers that KAP is not working.
+func (m *Review) goesOn() bool {
+	return m != nil && (m.Decision == AdjustReview || m.Decision == OneMoreReview)
+}
+
+// baseless lists the scales that were not measured before the first dosing session.
+func (p *Pathway) baseless() []Scale {
+	return slices.DeleteFunc(p.scales(), func(s Scale) bool { return s == Grief || p.baseline(s) != nil })
 }
 
 // closing says whether the client and the therapist have agreed to close.

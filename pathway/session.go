@@ -156,8 +156,8 @@ func (p *Pathway) integrationOf(dosing *Appointment) *Appointment {
 
 // unfollowed is the dosing session, given or booked, for which no integration is held or booked, or nil.
 func (p *Pathway) unfollowed() *Appointment {
-	booked := p.booked(Dosing)
-	if last := p.lastDosed(); last != nil && !p.integrated() {
+	booked, last := p.booked(Dosing), p.lastDosed()
+	if last != nil && !p.integrated() {
 		before := farFuture
 		if booked != nil && booked.Start.After(p.Woken) { // one that has begun waits for its own record
 			before = booked.Start
@@ -166,7 +166,8 @@ func (p *Pathway) unfollowed() *Appointment {
 			return last
 		}
 	}
-	if booked != nil && !p.integrationBooked(booked.End, farFuture) {
+	overtaken := booked != nil && last != nil && last.Start.After(booked.Start) // its record is void, and waits for another
+	if booked != nil && !overtaken && !p.integrationBooked(booked.End, farFuture) {
 		return booked
 	}
 	return nil
@@ -575,12 +576,15 @@ func (m SessionHeld) times(p *Pathway, a Appointment, now time.Time) (start, end
 	if !m.End.IsZero() {
 		end = m.End
 	}
-	apart := start.Sub(a.Start)
+	apart, within := start.Sub(a.Start), day
+	if a.Kind == Dosing { // what was given was given: another day than the one that was booked is a deviation
+		within = 60 * day
+	}
 	switch {
 	case start.After(now):
 		r = refuse(NotNow, "session-held: %s is on %s and has not begun; to take it out of the calendar use cancel-session", a.Name, p.clockTime(start))
-	case apart < -day || apart > day || start.Before(p.Enrolment.At):
-		r = refuse(BadValue, "session-held: start: found %s, expected within a day of %s, for which %s was booked", p.clockTime(start), p.clockTime(a.Start), a.Name)
+	case apart < -within || apart > within || start.Before(p.Enrolment.At):
+		r = refuse(BadValue, "session-held: start: found %s, expected within %d days of %s, for which %s was booked", p.clockTime(start), within/day, p.clockTime(a.Start), a.Name)
 	case end.Sub(start) < time.Minute || end.Sub(start) > longestSession:
 		r = refuse(BadValue, "session-held: end: found %s, expected after the start, %s, and within %d hours of it", p.clockTime(end), p.clockTime(start), longestSession/time.Hour)
 	case end.After(now) && m.Outcome != NoShow && m.Outcome != CancelledLate:

@@ -138,7 +138,9 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 	p.adopt(s)
 	p.Woken = p.onward(s.At)
 	p.Steps, p.Last = s.Number, s.Digest()
-	p.Gap = p.Gap || a.Gap
+	if a.Gap && p.Gap.IsZero() {
+		p.Gap = s.At
+	}
 	say := func(name, format string, args ...any) {
 		done = append(done, Entry{Kind: Done, Name: name, At: s.At, Recorded: s.At, Text: fmt.Sprintf(format, args...)})
 	}
@@ -211,12 +213,8 @@ func (p *Pathway) adopt(s Step) {
 // records: after a reset, Temporal sends old messages again, and they are judged then without what had followed from the
 // earlier ones. What is stored already, as stored says, is not taken a second time. It leaves both pathways as they are.
 func (p *Pathway) Resume(written *Pathway, stored []Entry) (*Pathway, error) {
-	text, err := json.Marshal(written)
+	q, err := written.clone()
 	if err != nil {
-		return nil, err
-	}
-	var q Pathway
-	if err := json.Unmarshal(text, &q); err != nil {
 		return nil, err
 	}
 	stored = slices.Clone(stored)
@@ -228,9 +226,42 @@ func (p *Pathway) Resume(written *Pathway, stored []Entry) (*Pathway, error) {
 			stored = slices.Delete(stored, i, i+1)
 			continue
 		}
-		_, _ = q.Record(e.Name, e.Message, e.Recorded)
+		if _, err := q.Record(e.Name, e.Message, e.Recorded); err != nil && e.Kind == Taken {
+			q.NobodyHeard() // it was answered as recorded, and cannot be
+		}
 	}
-	return &q, nil
+	return q, nil
+}
+
+// Onto is the pathway as the records have it once a step of it is written, with what people have said while that was under way: so
+// a run arrives where a fold of the written steps does. What was answered as recorded, and can no longer be, raises attention.
+func (p *Pathway) Onto(written *Pathway, s Step) (*Pathway, error) {
+	q, err := written.clone()
+	if err != nil {
+		return nil, err
+	}
+	q.Refused, q.Unheard = p.Refused, p.Unheard
+	for _, e := range p.Pending {
+		if slices.ContainsFunc(s.Entries, func(theirs Entry) bool { return same(e, theirs) }) {
+			continue
+		}
+		switch e.Kind {
+		case Rejected:
+			q.Pending = append(q.Pending, e)
+		case Taken:
+			if _, err := q.Record(e.Name, redated(e), e.Recorded); err != nil {
+				q.NobodyHeard()
+				continue
+			}
+			if i := slices.IndexFunc(q.Pending, func(mine Entry) bool { return mine.Kind == Taken && mine.ID == e.ID }); i >= 0 {
+				q.Pending[i] = e
+			} else { // it changes nothing any more, and was said all the same
+				q.Pending = append(q.Pending, e)
+			}
+		}
+	}
+	q.Woken = later(q.Woken, p.Woken)
+	return q, nil
 }
 
 // sameMessage says whether two messages of one name are one. One without a time of its own gets that of its arrival, which a
@@ -383,6 +414,9 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
 		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, false)
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
+		if act.Reason == overtakenMail && (m.Kind == BookedMail || m.Kind == MovedMail) {
+			p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
+		}
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, false)
@@ -403,8 +437,8 @@ func (p *Pathway) settleStaffMail(s Step, act Act, a ActAnswer, m Mail, say func
 		return
 	}
 	say("mail-withdrawn", "a mail to %s was not sent, or may not have been: %s", m.Staff, act.Reason)
-	if m.Kind == UrgentMail {
-		p.call(s.At, "staff/"+m.Staff, "", fmt.Sprintf("Call %s at once: a mail that something urgent waits for them may not have reached them", m.Staff), time.Time{}, true)
+	if m.Kind == UrgentMail || m.Kind == NewsMail {
+		p.call(s.At, "staff/"+m.Staff, "", fmt.Sprintf("Call %s: a mail that they should look may not have reached them", m.Staff), time.Time{}, true)
 		p.Calls[len(p.Calls)-1].Staff = true
 	}
 }

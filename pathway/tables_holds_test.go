@@ -346,8 +346,9 @@ func TestTheEnrolmentIsCorrected(t *testing.T) {
 		t.Errorf("blocked by %v, holds %+v", h.codes(h.now), h.p.Holds)
 	}
 	h.now = h.now.Add(time.Minute)
+	h.refused(WrongPerson, "correct", "by", "c-desk", "entry", "enrolment", "why", "another client's", "findings", []string{})
 	h.must("correct", "by", "t-lane", "entry", "enrolment", "why", "another client's", "findings", []string{})
-	if h.blocked("finding", h.now) || h.inForce(Crisis) != nil {
+	if h.blocked("finding", h.now) || h.inForce(Crisis) == nil { // a crisis takes a risk assessment, whoever named it
 		t.Errorf("blocked by %v, holds %+v", h.codes(h.now), h.p.Holds)
 	}
 	h.now = h.now.Add(time.Minute)

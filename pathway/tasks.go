@@ -77,8 +77,8 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 			all = append(all, t)
 		}
 	}
-	if p.Gap {
-		all = append(all, p.toDo("gap", p.Woken, 0, Coordinator, "done", "The records had lost steps: compare this pathway with what people remember"))
+	if !p.Gap.IsZero() {
+		all = append(all, p.toDo("gap", p.Gap, 0, Coordinator, "done", "The records had lost steps: compare this pathway with what people remember"))
 	}
 	for _, l := range p.Later {
 		for _, role := range clinicians {
@@ -108,7 +108,7 @@ func (p *Pathway) settled(c Call, now time.Time) bool {
 		c := latest(p.Consents, now)
 		return p.consentGate(farFuture).Code == "" || c != nil && c.Decision == Withdrawn || p.ending() != ""
 	case about == "closing":
-		return len(p.unclosed(now)) == 0 || p.agreed(now, CompleteReview)
+		return len(p.unclosed(now)) == 0 || p.agreed(now, CompleteReview) || p.ending() != Completed || p.Outcome != ""
 	default:
 		return a == nil || a.State != Booked || len(p.unmeasured(a.Start)) == 0
 	}
@@ -210,7 +210,7 @@ func (p *Pathway) treatmentTasks(now time.Time) []Task {
 		all = append(all, t)
 	}
 	next := p.nextDosing(now)
-	if b := p.reviewCheck(next); b.Code != "" && p.lastDosed() != nil {
+	if b := p.reviewCheck(next); b.Code != "" {
 		since := p.reviewSince(next)
 		_, both := p.reviewDue(next)
 		ask := func(role Role, key string, with ReviewDecision) {
@@ -259,12 +259,17 @@ func (p *Pathway) riskSince() time.Time {
 			return m.At
 		}
 	}
-	return p.Woken
+	return p.Enrolment.At
 }
 
 // reviewSince is when a review became due: with the measure that shows it, or with the last dosing session.
 func (p *Pathway) reviewSince(next time.Time) time.Time {
-	since := p.lastDosed().End
+	var since time.Time
+	if last := p.lastDosed(); last != nil {
+		since = last.End
+	} else if r := latest(p.Reviews, farFuture); r != nil {
+		since = r.At
+	}
 	if p.notWorking(next) != "" {
 		if m := p.measured(p.PrimaryMeasure, next); m.At.After(since) {
 			since = m.At
@@ -539,6 +544,7 @@ type TaskDone struct {
 	Task    string      `json:"task" must:"yes"`
 	Outcome TaskOutcome `json:"outcome" must:"yes"`
 	Reason  string      `json:"reason,omitempty"`
+	Call    *Call       `json:"call,omitempty" kap:"sets"` // that it ended, for a correction
 }
 
 func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
@@ -582,6 +588,10 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if !slices.Contains(fit, m.Outcome) && !acknowledges {
 		return "", refuse(BadValue, "task-done: outcome: found %s, expected %s for %s", m.Outcome, orList(fit), m.Task)
 	}
+	if i := slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == m.Task }); i >= 0 && m.Outcome == Reached {
+		ended := p.Calls[i] // a copy: its place is taken by another
+		m.Call = &ended
+	}
 	p.TasksDone = append(p.TasksDone, *m)
 	switch {
 	case acknowledges && !informed:
@@ -596,7 +606,7 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		}
 		p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Key == m.Task })
 	case m.Task == "gap":
-		p.Gap = false
+		p.Gap = time.Time{}
 	}
 	return fmt.Sprintf("%s: %s", m.Task, m.Outcome), nil
 }

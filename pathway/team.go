@@ -30,6 +30,12 @@ func (m *CareTeamChange) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	if err := team.check(); err != nil {
 		return "", refuse(BadValue, "care-team: %v", err)
 	}
+	if m.By != p.CareTeam.Therapist && m.By == team.Therapist || m.By != p.CareTeam.Prescriber && m.By == team.Prescriber {
+		return "", refuse(WrongPerson, "care-team: by: found %s, who takes a clinician's place with it; somebody else on the care team records that", m.By)
+	}
+	if id := p.both(team); id != "" {
+		return "", refuse(BadValue, "care-team: found %s, who has acted on this pathway as the other clinician; expected two people throughout", id)
+	}
 	if team.Therapist == p.CareTeam.Therapist && team.Prescriber == p.CareTeam.Prescriber && slices.Equal(team.Coordinators, p.CareTeam.Coordinators) {
 		return "this is the care team", errAlreadySo
 	}
@@ -39,6 +45,18 @@ func (m *CareTeamChange) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	}
 	p.CareTeam = team
 	return fmt.Sprintf("care team: therapist %s, prescriber %s, coordinators %s%s", team.Therapist, team.Prescriber, strings.Join(team.Coordinators, ", "), moved), nil
+}
+
+// both names a clinician who has acted on this pathway in the other clinician's role, or nobody.
+func (p *Pathway) both(team CareTeam) string {
+	var found string
+	p.facts(func(_ string, m message) {
+		e := m.envelope()
+		if e.By == team.Therapist && e.Role == Prescriber || e.By == team.Prescriber && e.Role == Therapist {
+			found = e.By
+		}
+	})
+	return found
 }
 
 // check says what is wrong with a care team: an id that is none, or one person in two roles that must be two people.

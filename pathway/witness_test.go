@@ -286,13 +286,13 @@ func (w *witness) events() []event {
 		}
 		said := v.record.said
 		if said.raw("oriented_and_steady") == "false" || said.raw("named_adult_driving") == "false" {
-			all = append(all, event{v.record.id + "/" + string(LeftUnsafely), v.end})
+			all = append(all, event{v.name + "/" + string(LeftUnsafely), v.end})
 		}
 		if overTheLimit(said.text("blood_pressure_leaving")) {
-			all = append(all, event{v.record.id + "/" + string(PressureNotSettling), v.end})
+			all = append(all, event{v.name + "/" + string(PressureNotSettling), v.end})
 		}
 		for _, kind := range said.list("found") {
-			all = append(all, event{v.record.id + "/" + kind, v.end})
+			all = append(all, event{v.name + "/" + kind, v.end})
 		}
 	}
 	return all
@@ -480,11 +480,15 @@ func (w *witness) against(p *Pathway, start time.Time, self string) []string {
 	}))
 	forbid("review", w.unreviewed(start, last, n))
 
+	if len(p.Holds) == 0 {
+		return found
+	}
+	alarms := w.alarms()
 	for _, h := range p.Holds {
-		if !h.Lifted && !h.Since.After(start) && !(h.Cause == Deviation && h.From == self) && !w.released(h, start) &&
-			(h.Cause == Deviation || slices.ContainsFunc(w.alarms(), func(a alarm) bool { return a.cause == h.Cause && a.from == h.From })) {
-			forbid(h.Name, true)
+		if h.Lifted || h.Since.After(start) || h.Cause == Deviation && h.From == self || w.released(h, start) {
+			continue
 		}
+		forbid(h.Name, h.Cause == Deviation || slices.ContainsFunc(alarms, func(a alarm) bool { return a.cause == h.Cause && a.from == h.From }))
 	}
 	return found
 }

@@ -135,7 +135,7 @@ func busy(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, act
 	until := act.Window.Latest.Add(14 * 24 * time.Hour)
 	rows, err := tx.Query(ctx, `
 		select lower(during), upper(during) from appointment
-		where state in ('booked', 'double-booked') and (therapist = $1 or client = $2) and during && tstzrange($3, $4)
+		where state in ('booked', 'begun', 'double-booked') and (therapist = $1 or client = $2) and during && tstzrange($3, $4)
 		  and not (pathway = $5 and name = any($6)) order by 1`,
 		p.CareTeam.Therapist, client, act.Window.Earliest.Add(-24*time.Hour), until, p.Code, []string{act.Session, act.Paired})
 	if err != nil {
@@ -163,6 +163,9 @@ func lockCalendars(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client st
 // doubleBooked marks an appointment whose time was given away after the records had lost it: it keeps its time, but outside
 // the calendar's constraints, which would stop its pathway for good.
 const doubleBooked = "double-booked"
+
+// begun marks an appointment whose time has come and that waits for its record: the calendar's constraints look at what is to come.
+const begun = "begun"
 
 // givenAway lists the pathway's appointments whose time somebody else has by now.
 func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string) ([]string, error) {
@@ -238,8 +241,11 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 			continue
 		}
 		state := string(x.State)
-		if slices.Contains(doubled, x.Name) {
+		switch {
+		case slices.Contains(doubled, x.Name):
 			state = doubleBooked
+		case x.State == pathway.Booked && !x.Start.After(step.At): // its record was corrected away, and somebody else may have its time by now
+			state = begun
 		}
 		b.Queue(`
 			insert into appointment (pathway, name, kind, number, therapist, client, during, revision, state)

@@ -154,8 +154,12 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 	if out.Behind {
 		return r.catchUp(ctx)
 	}
-	_, settled := r.p.Settle(step, out.Answer)
-	r.written.Settle(step, out.Answer)
+	_, settled := r.written.Settle(step, out.Answer)
+	next, err := r.p.Onto(r.written, step)
+	if err != nil {
+		return err
+	}
+	r.p = next
 	r.answer(settled)
 	return nil
 }
@@ -248,6 +252,7 @@ func (r *run) deliver(ctx workflow.Context) {
 				r.written.Delivered(m.Key)
 			default:
 				r.p.Undelivered(m.Key)
+				r.written.Undelivered(m.Key)
 			}
 		})
 	}

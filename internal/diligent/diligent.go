@@ -13,6 +13,7 @@ import (
 type Staff struct {
 	Dosings int // so many dosing sessions are wanted
 	Total   func(scale string, dosed int) int
+	Decide  map[string]string // what they fill in where the details leave a decision open, such as "<why>", instead of the usual
 }
 
 // Fill is the message that a task asks for, with everything that it leaves open filled in as when all goes well.
@@ -26,9 +27,13 @@ func (f Staff) Fill(t pathway.TaskView, s pathway.Status) string {
 		_, scale, _ := strings.Cut(t.Key, "/")
 		total = f.Total(scale, s.DosingDone)
 	}
-
-	return strings.NewReplacer("<another or close>", next, "<why>", "looked at together", "<to whom>", "a community clinic", "<for what>", "psychotherapy",
+	var decided []string
+	for open, decision := range f.Decide {
+		decided = append(decided, open, decision)
+	}
+	usual := []string{"<another or close>", next, "<why>", "looked at together", "<to whom>", "a community clinic", "<for what>", "psychotherapy",
 		"<its reference>", "rx-1", "<as given>", "as prescribed", "<route>", "sublingual", "<mmHg>", "122/78",
 		`"<total>"`, strconv.Itoa(max(total, 0)), `"<item 9>"`, "0", "<what must change>", "sleep", "<a day>", s.AsOf.AddDate(0, 0, 30).Format(time.DateOnly),
-		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete").Replace(t.JSON)
+		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete"}
+	return strings.NewReplacer(append(decided, usual...)...).Replace(t.JSON)
 }

@@ -16,8 +16,8 @@ func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
 	t.Parallel()
 	h := ownHouse(t)
 	ctx := within(t, 2*time.Minute)
-	p := h.enrol(ctx, t, h.therapist(), nil)
-	plot := story(t, 0, p.therapist)
+	p := h.enrol(ctx, t, h.team(), nil)
+	plot := story(t, 0, p.team)
 	p.tell(plot, 4, nil) // screening is complete, the preparation sessions are booked
 	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
 	p.settle()
@@ -48,7 +48,7 @@ func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
 
 	to := was.Start.Add(24 * time.Hour)
 	begun = time.Now()
-	reply = p.say("move-session", fields{"by": "c-desk", "session": was.Name, "start": to.Format(time.RFC3339)})
+	reply = p.say("move-session", fields{"by": p.desk, "session": was.Name, "start": to.Format(time.RFC3339)})
 	t.Logf("the move was answered after %s: %+v", time.Since(begun), reply)
 	if took := time.Since(begun); reply.Result != pathway.Asked || !strings.Contains(reply.Next, "has not answered yet") || took > 15*time.Second {
 		t.Errorf("the answer took %s and was %+v", took, reply)
@@ -78,7 +78,8 @@ func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
 	for _, line := range after.Journal[len(before.Journal):] {
 		added = append(added, strings.Join(strings.Fields(line)[:2], " "))
 	}
-	same(t, "new journal entries", []string{"taken hold", "taken move-session", "done moved"}, added)
+	same(t, "new journal entries", []string{"taken hold", "done nudge", "done nudge", "taken move-session", "done moved"}, added)
+	same(t, "mails to staff", append(before.staffKeys(), "staff-urgent to PRESCRIBER, 1", "staff-urgent to THERAPIST, 1"), after.staffKeys())
 	if after.Mails["moved/preparation-2/r2"].Arrived != 1 {
 		t.Errorf("no mail says that the session was moved: %q", after.keys())
 	}

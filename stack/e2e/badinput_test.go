@@ -19,12 +19,12 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 	t.Parallel()
 	h := sharedHouse(t)
 	ctx := within(t, 2*time.Minute)
-	fresh := h.enrol(ctx, t, h.therapist(), nil)
-	therapist := h.therapist()
-	booked := h.enrol(ctx, t, therapist, nil)
-	other := h.enrol(ctx, t, therapist, fields{"given_name": "Other-" + therapist, "email": "other-" + therapist + "@clients.example"})
+	fresh := h.enrol(ctx, t, h.team(), nil)
+	shared := h.team()
+	booked := h.enrol(ctx, t, shared, nil)
+	other := h.enrol(ctx, t, shared, fields{"given_name": "Other-" + shared.therapist, "email": "other-" + shared.therapist + "@clients.example"})
 	for _, p := range []*person{booked, other} {
-		p.tellNow(story(t, 0, therapist)[:4])
+		p.tellNow(story(t, 0, shared)[:4])
 		await(ctx, t, "two preparation sessions", func() error {
 			if s := p.status(); len(s.Sessions) != 2 || s.Unwritten > 0 {
 				return fmt.Errorf("there are %d", len(s.Sessions))
@@ -34,7 +34,7 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 	}
 	taken := session(t, other.status(), "preparation-1")
 	clearance := func(changes fields) fields {
-		input := fields{"by": "p-singh", "decision": "cleared", "medications_reviewed": true, "cardiovascular_history_reviewed": true, "psychiatric_history_reviewed": true, "medically_stable": true}
+		input := fields{"by": fresh.prescriber, "decision": "cleared", "medications_reviewed": true, "cardiovascular_history_reviewed": true, "psychiatric_history_reviewed": true, "medically_stable": true}
 		for name, value := range changes {
 			input[name] = value
 		}
@@ -50,7 +50,7 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 		another bool // refused by the calendar: the wish was taken
 	}{
 		{"a misspelt field", fresh, "prescriber-clearance", clearance(fields{"medicaly_stable": true}), pathway.UnknownField, []string{`"medicaly_stable"`, "medically_stable"}, false},
-		{"a missing field", fresh, "prescriber-clearance", fields{"by": "p-singh"}, pathway.MissingField, []string{`"decision"`, "cleared"}, false},
+		{"a missing field", fresh, "prescriber-clearance", fields{"by": fresh.prescriber}, pathway.MissingField, []string{`"decision"`, "cleared"}, false},
 		{"a word that is no decision", fresh, "prescriber-clearance", clearance(fields{"decision": "ok"}), pathway.BadValue, []string{"decision", `"ok"`, "cleared"}, false},
 		{"a field of the wrong kind", fresh, "prescriber-clearance", clearance(fields{"medically_stable": "yes"}), pathway.BadValue, []string{"medically_stable", `"yes"`, "true or false"}, false},
 		{"a time without a zone", fresh, "prescriber-clearance", clearance(fields{"at": "2026-11-20T10:00:00"}), pathway.BadValue, []string{"at", "2026-11-20T10:00:00", "which has no time zone"}, false},
@@ -58,12 +58,12 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 		{"no object", fresh, "prescriber-clearance", "cleared", pathway.BadJSON, []string{"expected one JSON object"}, false},
 		{"a clearance by the therapist", fresh, "prescriber-clearance", clearance(fields{"by": fresh.therapist}), pathway.WrongPerson, []string{fresh.therapist, "therapist", "only its prescriber"}, false},
 		{"a stranger", fresh, "consent", fields{"by": "t-1x", "decision": "given"}, pathway.WrongPerson, []string{"care team"}, false},
-		{"dosing before consent", fresh, "book-session", fields{"by": "c-desk", "kind": "dosing", "start": "2026-12-30 10:00"}, pathway.Blocked, []string{"no dosing session can be booked", "consent"}, false},
-		{"preparation before screening", fresh, "book-session", fields{"by": "c-desk", "kind": "preparation"}, pathway.Blocked, []string{"before screening is complete"}, false},
-		{"a session in the past", booked, "move-session", fields{"by": "c-desk", "session": "preparation-1", "start": "2026-01-05 10:00"}, pathway.BadValue, []string{"which is past"}, false},
-		{"a session that does not exist", booked, "move-session", fields{"by": "c-desk", "session": "preparation-9", "start": "2099-01-05 10:00"}, pathway.BadValue, []string{"preparation-9", "preparation-1"}, false},
-		{"a session that has not begun", booked, "session-held", fields{"by": therapist, "session": "preparation-1", "outcome": "held"}, pathway.NotNow, []string{"has not begun"}, false},
-		{"a time at which the therapist sees somebody else", booked, "move-session", fields{"by": "c-desk", "session": "preparation-1", "start": taken.Start.Format(time.RFC3339)}, pathway.NoSlot, []string{"preparation-1 was not moved", "choose another time"}, true},
+		{"dosing before consent", fresh, "book-session", fields{"by": fresh.desk, "kind": "dosing", "start": "2026-12-30 10:00"}, pathway.Blocked, []string{"no dosing session can be booked", "consent"}, false},
+		{"preparation before screening", fresh, "book-session", fields{"by": fresh.desk, "kind": "preparation"}, pathway.Blocked, []string{"before screening is complete"}, false},
+		{"a session in the past", booked, "move-session", fields{"by": booked.desk, "session": "preparation-1", "start": "2026-01-05 10:00"}, pathway.BadValue, []string{"which is past"}, false},
+		{"a session that does not exist", booked, "move-session", fields{"by": booked.desk, "session": "preparation-9", "start": "2099-01-05 10:00"}, pathway.BadValue, []string{"preparation-9", "preparation-1"}, false},
+		{"a session that has not begun", booked, "session-held", fields{"by": booked.therapist, "session": "preparation-1", "outcome": "held"}, pathway.NotNow, []string{"has not begun"}, false},
+		{"a time at which the therapist sees somebody else", booked, "move-session", fields{"by": booked.desk, "session": "preparation-1", "start": taken.Start.Format(time.RFC3339)}, pathway.NoSlot, []string{"preparation-1 was not moved", "choose another time"}, true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			before, journal := c.p.status(), c.p.books().Journal
@@ -99,7 +99,7 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 		})
 	}
 
-	_, problem, exit := h.starter(ctx, t, nil, "record", "refresh", "BBBBBB", "--by", "c-desk")
+	_, problem, exit := h.starter(ctx, t, nil, "record", "refresh", "BBBBBB", "--by", fresh.desk)
 	if exit != 4 || !strings.Contains(problem, "there is no pathway BBBBBB") {
 		t.Errorf("an unknown pathway: ended with %d and said %q", exit, problem)
 	}
@@ -108,7 +108,7 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 		{"Other", "another_person"},       // somebody with the same address
 	} {
 		flags := []string{"enrol", "--given-name", "Client-" + fresh.therapist, "--family-name", c.family, "--birth-date", "1984-05-17", "--email", "client-" + fresh.therapist + "@clients.example",
-			"--phone", "+1 555 0111", "--therapist", fresh.therapist, "--prescriber", "p-singh", "--coordinator", "c-desk", "--by", "c-desk", "--diagnosis", "ptsd", "--primary-measure", "pcl-5",
+			"--phone", "+1 555 0111", "--therapist", fresh.therapist, "--prescriber", fresh.prescriber, "--coordinator", fresh.desk, "--by", fresh.desk, "--diagnosis", "ptsd", "--primary-measure", "pcl-5",
 			"--standard-care-tried", "--commits-to-the-arc", "--comfortable", "--mail-permission"}
 		out, problem, exit := h.starter(ctx, t, nil, flags...)
 		if exit != 4 || !strings.Contains(problem, fresh.code) || !strings.Contains(strings.ReplaceAll(problem, "-", "_"), strings.ReplaceAll(c.says, "-", "_")) {
@@ -121,8 +121,9 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 // tellNow sends lines at once, without moving the clock.
 func (p *person) tellNow(lines []stories.Line) {
 	p.t.Helper()
+	s := p.status()
 	for n, l := range lines {
-		if _, err := p.send(fmt.Sprintf("line-%d", n), l.Message, l.Input); err != nil {
+		if _, err := p.send(fmt.Sprintf("line-%d", n), l.Message, said(s, l)); err != nil {
 			p.t.Fatal(err)
 		}
 	}

@@ -4,14 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"kap/pathway"
 	"kap/stack/inbox"
 )
 
@@ -19,8 +20,8 @@ import (
 type books struct {
 	Journal      []string
 	Appointments []string
-	Mails        map[string]mailed // by key
-	Strangers    []string          // mails at the inbox that no outbox row knows
+	Mails        map[string]mailed // by key, or for staff by kind, reader and number
+	Strangers    []string          // mails at the inbox that no row of the outbox knows, or that another reader got
 	Steps        int
 	StepsOnce    bool // each number from 1 on, once
 	Outcome      string
@@ -29,6 +30,8 @@ type books struct {
 // mailed is one row of the outbox, and how often the inbox has it.
 type mailed struct {
 	ID, Status string
+	Staff      string // whose it is, where it is not the client's
+	Kind       string
 	Attempts   int
 	Arrived    int
 	Received   time.Time // wall clock
@@ -72,11 +75,26 @@ func (p *person) read(ctx context.Context) (books, error) {
 		return err
 	})
 	keys := map[string]string{}
-	each(`select id::text, key, status, attempts from mail where pathway = $1`, func(row pgx.CollectableRow) error {
+	again := map[string]int{} // mails whose keys differ in a moment or in a step's number alone
+	each(`select id::text, key, status, attempts, body->>'kind', coalesce(body->>'staff', '') from mail where pathway = $1
+		order by case when body->>'staff' is null then 0 else substring(key from '[0-9]+$')::int end, key`, func(row pgx.CollectableRow) error {
 		var key string
 		var m mailed
-		err := row.Scan(&m.ID, &key, &m.Status, &m.Attempts)
+		err := row.Scan(&m.ID, &key, &m.Status, &m.Attempts, &m.Kind, &m.Staff)
+		if key = moment.ReplaceAllString(key, ""); m.Staff != "" {
+			key = p.anonymous(m.Kind + " to " + m.Staff)
+		}
+		if again[key]++; m.Staff != "" || again[key] > 1 {
+			key = fmt.Sprintf("%s, %d", key, again[key])
+		}
 		b.Mails[key], keys[m.ID] = m, key
+		return err
+	})
+	elsewhere := map[string]bool{} // mails of other pathways to the same staff
+	each(`select id::text from mail where pathway <> $1`, func(row pgx.CollectableRow) error {
+		var id string
+		err := row.Scan(&id)
+		elsewhere[id] = true
 		return err
 	})
 	numbers := []int{}
@@ -91,30 +109,64 @@ func (p *person) read(ctx context.Context) (books, error) {
 		b.StepsOnce = b.StepsOnce && n == i+1
 	}
 	each(`select outcome from pathway where code = $1`, func(row pgx.CollectableRow) error { return row.Scan(&b.Outcome) })
-	var email string
-	each(`select email from client c join pathway p on p.client = c.id where p.code = $1`, func(row pgx.CollectableRow) error { return row.Scan(&email) })
+	var client string
+	each(`select email from client c join pathway p on p.client = c.id where p.code = $1`, func(row pgx.CollectableRow) error { return row.Scan(&client) })
 	if err != nil {
 		return b, err
 	}
-	arrived, err := p.h.inbox(ctx, email)
-	for _, message := range arrived {
-		key, known := keys[message.CustomArgs["mail"]]
-		if !known {
-			b.Strangers = append(b.Strangers, message.Subject)
-			continue
+	for _, to := range []string{client, address(p.therapist), address(p.prescriber), address(p.desk), address(onCall)} {
+		arrived, err := p.h.inbox(ctx, to)
+		if err != nil {
+			return b, err
 		}
-		m := b.Mails[key]
-		m.Arrived++
-		m.Received = message.Received
-		b.Mails[key] = m
+		for _, message := range arrived {
+			id := message.CustomArgs["mail"]
+			key, known := keys[id]
+			if m := b.Mails[key]; known && m.reader(client) == to {
+				m.Arrived++
+				m.Received = message.Received
+				b.Mails[key] = m
+			} else if to == client || !elsewhere[id] {
+				b.Strangers = append(b.Strangers, to+": "+message.Subject)
+			}
+		}
 	}
-	return b, err
+	return b, nil
+}
+
+// reader is where a mail belongs.
+func (m mailed) reader(client string) string {
+	switch m.Staff {
+	case "":
+		return client
+	case pathway.OnCall:
+		return address(onCall)
+	}
+	return address(m.Staff)
 }
 
 // anonymous takes out of a text what differs between two clients with the same story.
 func (p *person) anonymous(text string) string {
-	return strings.NewReplacer(p.code, "CODE", p.therapist, "THERAPIST").Replace(text)
+	return whose.ReplaceAllStringFunc(text, func(word string) string {
+		switch word {
+		case p.code:
+			return "CODE"
+		case p.therapist:
+			return "THERAPIST"
+		case p.prescriber:
+			return "PRESCRIBER"
+		case p.desk:
+			return "COORDINATOR"
+		}
+		return word
+	})
 }
+
+// moment is what ends the key of a question to the client: since when it waits for an answer.
+var moment = regexp.MustCompile(`/[0-9]{8}T[0-9]{6}$`)
+
+// whose are the words that may name a pathway or a member of staff.
+var whose = regexp.MustCompile(`\b(?:[0-9A-Z]{6}|[tpc]-[0-9]+)\b`)
 
 // inbox is what was sent to an address, oldest first.
 func (h *house) inbox(ctx context.Context, to string) ([]inbox.Message, error) {
@@ -133,7 +185,22 @@ func (h *house) inbox(ctx context.Context, to string) ([]inbox.Message, error) {
 	return all, err
 }
 
-func (b books) keys() []string { return slices.Sorted(maps.Keys(b.Mails)) }
+// keys are the mails to the client.
+func (b books) keys() []string { return b.mails(func(m mailed) bool { return m.Staff == "" }) }
+
+// staffKeys are the mails to staff.
+func (b books) staffKeys() []string { return b.mails(func(m mailed) bool { return m.Staff != "" }) }
+
+func (b books) mails(which func(mailed) bool) []string {
+	var all []string
+	for key, m := range b.Mails {
+		if which(m) {
+			all = append(all, key)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
 
 // sound holds the books to what must be true of every pathway, however often anything was killed: no mail twice, none lost
 // without a word, no step twice, nothing journalled twice under one message. It returns the keys of mails of which nobody

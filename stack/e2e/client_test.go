@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
@@ -23,31 +24,31 @@ import (
 
 // person is one client on their way, and how far their story is.
 type person struct {
-	t         *testing.T
-	h         *house
-	ctx       context.Context
-	therapist string
-	code, id  string
-	next      int // the line of the story that comes next
-	retries   int // what had to be asked again because something was away
+	t   *testing.T
+	h   *house
+	ctx context.Context
+	team
+	code, id string
+	next     int // the line of the story that comes next
+	retries  int // what had to be asked again because something was away
 }
 
 type fields map[string]any
 
 // application is what the front desk knows of somebody whom nobody is like.
-func application(therapist, name string) fields {
+func application(by team, name string) fields {
 	return fields{
 		"given_name": name, "family_name": "Fictional", "birth_date": "1984-05-17", "email": strings.ToLower(name) + "@clients.example", "phone": "+1 555 0111",
-		"care_team": fields{"therapist": therapist, "prescriber": "p-singh", "coordinators": []string{"c-desk"}}, "by": "c-desk",
+		"care_team": fields{"therapist": by.therapist, "prescriber": by.prescriber, "coordinators": []string{by.desk}}, "by": by.desk,
 		"diagnosis": "treatment-resistant-depression", "primary_measure": "phq-9", "standard_care_tried": true, "commits_to_the_arc": true,
 		"comfortable": true, "mail_permission": true, "zone": "America/New_York",
 	}
 }
 
 // enrol runs the practice's own command.
-func (h *house) enrol(ctx context.Context, t *testing.T, therapist string, changes fields) *person {
+func (h *house) enrol(ctx context.Context, t *testing.T, by team, changes fields) *person {
 	t.Helper()
-	a := application(therapist, "Client-"+therapist)
+	a := application(by, "Client-"+by.therapist)
 	for name, value := range changes {
 		a[name] = value
 	}
@@ -58,7 +59,7 @@ func (h *house) enrol(ctx context.Context, t *testing.T, therapist string, chang
 	if err := json.Unmarshal([]byte(out), &enrolled); err != nil || exit != 0 || len(enrolled) != 1 {
 		t.Fatalf("starter enrol ended with %d, said %q and %q", exit, out, problem)
 	}
-	return &person{t: t, h: h, ctx: ctx, therapist: therapist, code: enrolled[0].Pathway, id: workflows.WorkflowID(enrolled[0].Pathway)}
+	return &person{t: t, h: h, ctx: ctx, team: by, code: enrolled[0].Pathway, id: workflows.WorkflowID(enrolled[0].Pathway)}
 }
 
 // starter runs bin/starter; input, if any, is the value under the empty name.
@@ -207,24 +208,58 @@ func (p *person) line(l stories.Line) {
 	if wait, err := time.ParseDuration(l.After); err == nil {
 		p.forward(p.now().Add(wait))
 	}
-	p.forwardUntil(l.Message+" to be asked for", func(s pathway.Status) bool { return asks(s, l) })
-	if _, err := p.send(fmt.Sprintf("line-%d", p.next), l.Message, l.Input); err != nil {
+	s := p.forwardUntil(l.Message+" to be asked for", func(s pathway.Status) bool {
+		p.answerCalls(s)
+		return l.Unasked || asked(s, l) != nil
+	})
+	if _, err := p.send(fmt.Sprintf("line-%d", p.next), l.Message, said(s, l)); err != nil {
 		p.t.Fatalf("%s: line %d, %s: %v", p.code, p.next+1, l.Message, err)
 	}
 }
 
-func asks(s pathway.Status, l stories.Line) bool {
-	var input struct{ Session, Task string }
-	_ = json.Unmarshal(l.Input, &input)
+// answerCalls makes the telephone calls that the pathway asks for: no story tells of them, because they come of a mail that did not
+// reach somebody.
+func (p *person) answerCalls(s pathway.Status) {
+	p.t.Helper()
 	for _, t := range s.Tasks {
-		if t.Message == l.Message && (input.Session == "" || strings.HasSuffix(t.Key, "/"+input.Session)) && (input.Task == "" || t.Key == input.Task) {
-			return true
+		if !strings.HasPrefix(t.Key, "call/") {
+			continue
+		}
+		if _, err := p.send("answer-"+t.Key, t.Message, json.RawMessage(t.JSON)); err != nil {
+			p.t.Fatalf("%s: %s: %v", p.code, t.Key, err)
 		}
 	}
-	return false
 }
 
-// end lets an ended pathway send its last mails and its workflow complete.
+// asked is the message by which the pathway asks for a line, about the same thing where the line names one; nil where nothing asks for it.
+func asked(s pathway.Status, l stories.Line) fields {
+	for _, t := range s.Tasks {
+		var proposed fields
+		if t.Message != l.Message || json.Unmarshal([]byte(t.JSON), &proposed) != nil {
+			continue
+		}
+		same := true
+		for _, about := range []string{"session", "task", "scale", "hold"} {
+			same = same && (l.Input[about] == nil || l.Input[about] == proposed[about])
+		}
+		if same {
+			return proposed
+		}
+	}
+	return nil
+}
+
+func asks(s pathway.Status, l stories.Line) bool { return asked(s, l) != nil }
+
+// said is what a line says, over what the pathway proposes.
+func said(s pathway.Status, l stories.Line) fields {
+	input := fields{}
+	maps.Copy(input, asked(s, l))
+	maps.Copy(input, l.Input)
+	return input
+}
+
+// end lets an ended pathway send its last mails. Its workflow stays open, to take what is learned later.
 func (p *person) end() pathway.Status {
 	p.t.Helper()
 	p.settle()
@@ -248,8 +283,8 @@ func shown(v any) string {
 	return string(text)
 }
 
-// story is a sample story, told by another therapist, every message with an id of its own.
-func story(t *testing.T, number int, therapist string) []stories.Line {
+// story is a sample story, told by another team, every message with an id of its own.
+func story(t *testing.T, number int, by team) []stories.Line {
 	t.Helper()
 	all, err := stories.Load("")
 	if err != nil {
@@ -261,17 +296,11 @@ func story(t *testing.T, number int, therapist string) []stories.Line {
 	if err := json.Unmarshal(all[number].Enrol, &enrol); err != nil {
 		t.Fatal(err)
 	}
+	instead := map[any]string{enrol.Team.Therapist: by.therapist, enrol.Team.Prescriber: by.prescriber, enrol.Team.Coordinators[0]: by.desk}
 	lines := all[number].Messages
 	for i := range lines {
-		var input fields
-		if err := json.Unmarshal(lines[i].Input, &input); err != nil {
-			t.Fatal(err)
-		}
-		if input["by"] == enrol.Team.Therapist {
-			input["by"] = therapist
-		}
-		input["id"] = fmt.Sprintf("line-%d", i)
-		lines[i].Input, _ = json.Marshal(input)
+		lines[i].Input["by"] = instead[lines[i].Input["by"]]
+		lines[i].Input["id"] = fmt.Sprintf("line-%d", i)
 	}
 	return lines
 }

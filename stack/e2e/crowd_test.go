@@ -15,19 +15,20 @@ func TestAWholeDayOfOneTherapist(t *testing.T) {
 	t.Parallel()
 	h := sharedHouse(t)
 	ctx := within(t, 2*time.Minute)
-	therapist := h.therapist()
+	shared := h.team()
 	var all []*person
 	for n := range 6 {
-		name := fmt.Sprintf("Client-%s-%d", therapist, n)
-		all = append(all, h.enrol(ctx, t, therapist, fields{"given_name": name, "email": name + "@clients.example"}))
+		name := fmt.Sprintf("Client-%s-%d", shared.therapist, n)
+		all = append(all, h.enrol(ctx, t, shared, fields{"given_name": name, "email": name + "@clients.example"}))
 	}
-	plot := story(t, 0, therapist)
+	plot := story(t, 0, shared)
 	var together sync.WaitGroup
 	problems := make(chan error, len(all)*4)
 	for _, p := range all {
+		s := p.status()
 		for n, l := range plot[:4] {
 			together.Go(func() {
-				if _, err := p.send(fmt.Sprintf("line-%d", n), l.Message, l.Input); err != nil {
+				if _, err := p.send(fmt.Sprintf("line-%d", n), l.Message, said(s, l)); err != nil {
 					problems <- err
 				}
 			})
@@ -49,7 +50,7 @@ func TestAWholeDayOfOneTherapist(t *testing.T) {
 		taken = append(taken, p.status().Sessions...)
 		p.settle()
 		b := p.books()
-		if unknown := p.sound(b); len(unknown) > 0 || len(b.Appointments) != 2 || len(b.Mails) != 2 {
+		if unknown := p.sound(b); len(unknown) > 0 || len(b.Appointments) != 2 || len(b.keys()) != 2 {
 			t.Errorf("%s has the appointments %q and the mails %q", p.code, b.Appointments, b.keys())
 		}
 	}

@@ -50,8 +50,12 @@ type house struct {
 	hired  atomic.Int64
 }
 
-// therapists is how many the practice has. Each client gets one of their own, so that no calendar mixes clocks.
+// therapists is how many the practice has. Each client gets one of their own, with a prescriber and a coordinator, so that no
+// calendar and no mail to staff mixes clocks.
 const therapists = 60
+
+// onCall holds the on-call number for all of them.
+const onCall = "o-call"
 
 // writePractice writes a practice that is open all week and never closed, so that no test depends on the day it runs.
 func writePractice(dir string) (string, error) {
@@ -63,10 +67,15 @@ opening_hours:
 	for _, day := range []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
 		fmt.Fprintf(&b, "  %s: [\"08:00-18:00\"]\n", day)
 	}
-	b.WriteString("staff:\n  - {id: p-singh, role: prescriber}\n  - {id: c-desk, role: coordinator}\n")
+	b.WriteString("staff:\n")
+	member := func(id, role string) { fmt.Fprintf(&b, "  - {id: %s, role: %s, email: %s}\n", id, role, address(id)) }
 	for n := range therapists {
-		fmt.Fprintf(&b, "  - {id: t-%d, role: therapist}\n", n+1)
+		member(fmt.Sprintf("t-%d", n+1), "therapist")
+		member(fmt.Sprintf("p-%d", n+1), "prescriber")
+		member(fmt.Sprintf("c-%d", n+1), "coordinator")
 	}
+	member(onCall, "coordinator")
+	fmt.Fprintf(&b, "on_call: %s\n", onCall)
 	path := filepath.Join(dir, "practice.yaml")
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }
@@ -191,8 +200,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// therapist is one who has no client yet.
-func (h *house) therapist() string { return fmt.Sprintf("t-%d", h.hired.Add(1)) }
+// team is who cares for one client.
+type team struct{ therapist, prescriber, desk string }
+
+// team is one that has no client yet.
+func (h *house) team() team {
+	n := h.hired.Add(1)
+	return team{fmt.Sprintf("t-%d", n), fmt.Sprintf("p-%d", n), fmt.Sprintf("c-%d", n)}
+}
+
+// address is where a member of staff reads their mail.
+func address(staff string) string { return staff + "@linden.example" }
 
 // until asks again and again until there is no error, or no time.
 func until(ctx context.Context, what string, ask func() error) error {

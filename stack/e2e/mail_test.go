@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,12 +15,12 @@ import (
 )
 
 // The mail service fails in its two ways: it refuses, and the mail goes out later, once; or it breaks off, and then nobody
-// knows, nobody sends it again, and a person is asked to call.
+// knows, nobody sends it again, and a person is asked to call. Staff hear of it again the next morning instead.
 func TestAMailServiceThatFails(t *testing.T) {
 	t.Parallel()
 	h := ownHouse(t)
-	p := h.enrol(within(t, 2*time.Minute), t, h.therapist(), nil)
-	plot := story(t, 0, p.therapist)
+	p := h.enrol(within(t, 2*time.Minute), t, h.team(), nil)
+	plot := story(t, 0, p.team)
 	p.tell(plot, 4, nil)
 
 	p.fail(inbox.Faults{Mode: inbox.ServerError, Times: 3}) // the first mails of all meet it
@@ -44,13 +45,54 @@ func TestAMailServiceThatFails(t *testing.T) {
 	if !strings.Contains(calls(s), unknown[0]) {
 		t.Errorf("the call is about another mail than %s: %s", unknown[0], calls(s))
 	}
+
+	p.forwardUntil("a session to record", func(s pathway.Status) bool { return asks(s, plot[4]) })
+	p.settle()
+	before := p.books()
+	p.fail(inbox.Faults{Mode: inbox.Drop, Times: 1})
+	p.forward(p.now().Add(2*time.Hour + time.Minute)) // now the record is overdue
+	p.forward(p.now().Add(24 * time.Hour))
+	p.settle()
+	after := p.books()
+	const nudged = "staff-nudge to THERAPIST, 2" // the first was about the evaluation
+	if unknown := without(p.sound(after), unknown[0]); len(unknown) != 1 || unknown[0] != nudged || after.Mails[nudged].Attempts != 1 {
+		t.Fatalf("of %q nobody knows whether they went out, expected the therapist's: %s", unknown, shown(after.Mails))
+	}
+	same(t, "mails to staff", append([]string{"staff-digest to THERAPIST, 1"}, append(before.staffKeys(), nudged)...), after.staffKeys())
+	if said := after.Journal[len(before.Journal):]; !slices.Contains(said, "done mail-withdrawn : a mail to THERAPIST was not sent, or may not have been: it was not delivered") {
+		t.Errorf("the journal does not say so: %q", said)
+	}
+
 	p.tell(plot, len(plot)-p.next, nil)
 	if s := p.end(); s.Outcome != pathway.Completed {
 		t.Errorf("the story ends as %q: %s", s.Outcome, shown(s))
 	}
-	if unknown := p.sound(p.books()); len(unknown) != 1 {
-		t.Errorf("of %q nobody knows whether they went out, expected one", unknown)
+	if unknown := p.sound(p.books()); len(unknown) != 2 {
+		t.Errorf("of %q nobody knows whether they went out, expected two", unknown)
 	}
+
+	// What is urgent for staff, and may not have reached them, is said by telephone.
+	q := h.enrol(p.ctx, t, h.team(), nil)
+	q.fail(inbox.Faults{Mode: inbox.Drop, Times: 1})
+	q.say("hold", fields{"by": q.therapist, "cause": "crisis", "reason": "seen today"})
+	await(q.ctx, t, "a call", func() error {
+		for _, task := range q.status().Tasks {
+			if task.Urgent && strings.HasPrefix(task.Key, "call/staff/") && slices.Equal(task.Who, []pathway.Role{pathway.Coordinator}) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the tasks are %s", shown(q.status().Tasks))
+	})
+	q.settle()
+	b = q.books()
+	if unknown := q.sound(b); len(unknown) != 1 || b.Mails[unknown[0]].Kind != "staff-urgent" || b.Mails["staff-urgent to COORDINATOR, 1"].Arrived != 1 {
+		t.Errorf("of %q nobody knows whether they went out: %s", unknown, shown(b.Mails))
+	}
+}
+
+// without is a list without one of its members.
+func without(all []string, one string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == one })
 }
 
 // calls are the open telephone calls.

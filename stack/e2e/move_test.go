@@ -15,12 +15,13 @@ import (
 
 // A session is moved after its first reminder went out: the client hears of the move, is reminded before the new time, and
 // of the old time nothing more.
+// shows: reminders
 func TestAMoveAfterAReminder(t *testing.T) {
 	t.Parallel()
 	h := sharedHouse(t)
 	ctx := within(t, 2*time.Minute)
-	p := h.enrol(ctx, t, h.therapist(), nil)
-	plot := story(t, 0, p.therapist)
+	p := h.enrol(ctx, t, h.team(), nil)
+	plot := story(t, 0, p.team)
 	p.tell(plot, 5, nil) // the first preparation is held, the second is to come
 	const name = "preparation-2"
 	was := session(t, p.status(), name)
@@ -32,7 +33,7 @@ func TestAMoveAfterAReminder(t *testing.T) {
 	}
 
 	to := was.Start.AddDate(0, 0, 10)
-	reply := p.say("move-session", fields{"by": "c-desk", "session": name, "start": to.Format(time.RFC3339)})
+	reply := p.say("move-session", fields{"by": p.desk, "session": name, "start": to.Format(time.RFC3339)})
 	if reply.Result != pathway.Recorded || !strings.Contains(reply.What, "is moved to") {
 		t.Errorf("the move was answered with %+v", reply)
 	}

@@ -25,32 +25,39 @@ func TestAResetWorkflowAdoptsWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
+		lines   int // of the story that are told before; 0: all
 		task    int // which of the workflow's tasks it goes back to
 		exclude []enums.ResetReapplyExcludeType
 		refresh bool // somebody asks the pathway to look again
 	}{
-		{"to the first task, messages sent again", 1, nil, false},
-		{"to a later task, messages sent again", 12, nil, false},
-		{"to the first task, messages left out, then refresh", 1, leftOut, true},
-		{"to the first task, messages left out", 1, leftOut, false},
+		{"to the first task, messages sent again", 9, 1, nil, false},
+		{"to a later task, messages sent again", 9, 12, nil, false},
+		{"to the first task, messages left out, then refresh", 9, 1, leftOut, true},
+		{"to the first task, messages left out", 9, 1, leftOut, false},
+		{"after the ending, to the first task, messages left out", 0, 1, leftOut, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := sharedHouse(t)
 			ctx := within(t, 2*time.Minute)
-			p := h.enrol(ctx, t, h.therapist(), nil)
-			plot := story(t, 0, p.therapist)
-			p.tell(plot, 8, nil) // up to the first dosing session and its integration
+			p := h.enrol(ctx, t, h.team(), nil)
+			plot := story(t, 0, p.team)
+			if c.lines > 0 {
+				p.tell(plot, c.lines, nil) // nine: up to the first dosing session and its integration
+			} else {
+				p.tell(plot, len(plot), nil)
+				p.end()
+			}
 			p.settle()
 			before, was := p.books(), p.status()
 
 			p.reset(c.task, c.exclude)
 			if c.refresh {
-				p.say("refresh", fields{"by": "c-desk"})
+				p.say("refresh", fields{"by": p.desk})
 			}
 			await(within(t, 30*time.Second), t, "the new run to adopt what is written", func() error {
 				now, err := p.statusOf(ctx, "")
-				if err == nil && (now.DosingDone != was.DosingDone || now.Unwritten != 0) {
+				if err == nil && (now.DosingDone != was.DosingDone || now.Outcome != was.Outcome || now.Unwritten != 0) {
 					err = fmt.Errorf("%d dosing sessions, %d entries unwritten", now.DosingDone, now.Unwritten)
 				}
 				return err
@@ -66,7 +73,8 @@ func TestAResetWorkflowAdoptsWhatIsWritten(t *testing.T) {
 				t.Errorf("the joint decision stood since %s, and after the reset since %s", was.JointSince, now.JointSince)
 			}
 			same(t, "appointments", before.Appointments, after.Appointments)
-			same(t, "mails", before.keys(), after.keys())
+			same(t, "mails to the client", before.keys(), after.keys())
+			same(t, "mails to staff", before.staffKeys(), after.staffKeys())
 			p.sound(after)
 			same(t, "sessions", sessions(was), sessions(now))
 

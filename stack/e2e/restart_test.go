@@ -13,8 +13,8 @@ func TestStoppedAndStartedOnTheSameData(t *testing.T) {
 	t.Parallel()
 	h := ownHouse(t)
 	ctx := within(t, 3*time.Minute)
-	begun, waiting := h.enrol(ctx, t, h.therapist(), nil), h.enrol(ctx, t, h.therapist(), nil)
-	plot := story(t, 0, begun.therapist)
+	begun, waiting := h.enrol(ctx, t, h.team(), nil), h.enrol(ctx, t, h.team(), nil)
+	plot := story(t, 0, begun.team)
 	begun.tell(plot, 6, nil)
 	begun.settle()
 	was, before := begun.status(), begun.books()
@@ -44,7 +44,8 @@ func TestStoppedAndStartedOnTheSameData(t *testing.T) {
 	after := begun.books()
 	same(t, "journal", before.Journal, after.Journal)
 	same(t, "appointments", before.Appointments, after.Appointments)
-	same(t, "mails", before.keys(), after.keys())
+	same(t, "mails to the client", before.keys(), after.keys())
+	same(t, "mails to staff", before.staffKeys(), after.staffKeys())
 
 	begun.tell(plot, len(plot)-begun.next, nil)
 	if s := begun.end(); s.Outcome != pathway.Completed {

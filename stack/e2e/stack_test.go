@@ -39,7 +39,7 @@ func TestTheStackAsAProgram(t *testing.T) {
 		s.says("Be the prescriber", 3*time.Minute)
 		text := s.text()
 		_, table, _ := strings.Cut(text, "Where everyone is:")
-		for _, want := range []string{"  completed  ", "  declined-and-referred  ", "Say whether treatment is medically acceptable", "prescriber-clearance"} {
+		for _, want := range []string{"  completed  ", "  stopped-and-referred  ", "  declined-and-referred  ", "  withdrawn  ", "Say whether treatment is medically acceptable", "prescriber-clearance"} {
 			if !strings.Contains(table, want) {
 				t.Errorf("the stack does not say %q:\n%s", want, text)
 			}
