@@ -51,7 +51,7 @@ func TestBadMessagesAreRefusedInASentence(t *testing.T) {
 	}{
 		{"a misspelt field", fresh, "prescriber-clearance", clearance(fields{"medicaly_stable": true}), pathway.UnknownField, []string{`"medicaly_stable"`, "medically_stable"}, false},
 		{"a missing field", fresh, "prescriber-clearance", fields{"by": fresh.prescriber}, pathway.MissingField, []string{`"decision"`, "cleared"}, false},
-		{"a word that is no decision", fresh, "prescriber-clearance", clearance(fields{"decision": "ok"}), pathway.BadValue, []string{"decision", `"ok"`, "cleared"}, false},
+		{"a word that is no decision", fresh, "prescriber-clearance", clearance(fields{"decision": "ok"}), pathway.BadValue, []string{"decision", "2 characters", "cleared"}, false},
 		{"a field of the wrong kind", fresh, "prescriber-clearance", clearance(fields{"medically_stable": "yes"}), pathway.BadValue, []string{"medically_stable", `"yes"`, "true or false"}, false},
 		{"a time without a zone", fresh, "prescriber-clearance", clearance(fields{"at": "2026-11-20T10:00:00"}), pathway.BadValue, []string{"at", "2026-11-20T10:00:00", "which has no time zone"}, false},
 		{"a time to come", fresh, "prescriber-clearance", clearance(fields{"at": "2099-11-20 10:00"}), pathway.BadValue, []string{"at", "in the future"}, false},
