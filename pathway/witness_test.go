@@ -38,6 +38,7 @@ type fact struct {
 	id       string
 	role     Role // of whoever said it, then
 	at       time.Time
+	heard    time.Time // a correction leaves that as it was
 	said     words
 	decision string
 	outcome  string
@@ -106,6 +107,7 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 		at = t
 	}
 	f := newFact(w.seq, name, id, w.team.Role(said.text("by")), at, said)
+	f.heard = now
 	switch name {
 	case "care-team":
 		for _, x := range []struct {
@@ -190,6 +192,7 @@ func (w *witness) correct(c *fact) {
 		}
 	}
 	f := newFact(c.seq, old.name, c.id, old.role, at, said)
+	f.heard = old.heard
 	if f.role = w.team.Role(c.said.text("by")); f.name == "session-held" {
 		w.take(f)
 	}
@@ -215,6 +218,36 @@ func (w *witness) measured(s Scale, at time.Time) *fact {
 		}
 	}
 	return found
+}
+
+// baseline is the last measure before the first dosing session. It is frozen with the record of that session: what is learned of later
+// counts only where nothing was known then.
+func (w *witness) baseline(s Scale) *fact {
+	var first *visit
+	for _, v := range w.visits {
+		if v.dosed() && (first == nil || v.start.Before(first.start)) {
+			first = v
+		}
+	}
+	if first == nil {
+		return w.measured(s, farFuture)
+	}
+	var known, late *fact
+	for _, f := range w.facts {
+		switch {
+		case f.name != "measure" || f.scale != s || f.at.After(first.start):
+		case !f.heard.After(first.record.heard):
+			if known == nil || !f.at.Before(known.at) {
+				known = f
+			}
+		case late == nil || f.at.Before(late.at):
+			late = f
+		}
+	}
+	if known == nil {
+		return late
+	}
+	return known
 }
 
 func (w *witness) scales() []Scale {
@@ -332,7 +365,7 @@ func (w *witness) alarms() []alarm {
 				all = append(all, alarm{ItemNine, f.id, f.at})
 			}
 			if _, worse := important(f.scale); worse > 0 && !f.at.Before(first) {
-				if base := w.measured(f.scale, first); base != nil && f.total-base.total >= worse {
+				if base := w.baseline(f.scale); base != nil && f.total-base.total >= worse {
 					all = append(all, alarm{Worsening, f.id, f.at})
 				}
 			}
@@ -530,7 +563,7 @@ func (w *witness) unreviewed(start time.Time, last *visit, n int) bool {
 	if primary == Grief {
 		return n%2 == 0 && len(said) < 2
 	}
-	from, to := w.measured(primary, w.firstDosing()), w.measured(primary, start)
+	from, to := w.baseline(primary), w.measured(primary, start)
 	if n+1 < 4 || from == nil || to == nil || to.at.Before(last.start) {
 		return false
 	}
@@ -869,7 +902,7 @@ func (w *witness) mayComplete(dosings []*visit, since time.Time) bool {
 	if len(dosings) < 6 {
 		return true
 	}
-	from, to := w.measured(primary, w.firstDosing()), w.measured(primary, farFuture)
+	from, to := w.baseline(primary), w.measured(primary, farFuture)
 	if primary == Grief || from == nil {
 		return primary != Grief
 	}
