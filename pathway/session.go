@@ -516,7 +516,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if took && a.Kind == Integration {
 		unrecorded := p.booked(Dosing)
 		switch {
-		case unrecorded != nil && unrecorded.Start.Before(start):
+		case unrecorded != nil && unrecorded.Start.Before(start) && !reopens:
 			return "", refuse(NotNow, "session-held: %s came before %s and is not recorded; record that one first", unrecorded.Name, a.Name)
 		case p.lastDosedBefore(start) == nil || p.lastDosedBefore(start).End.After(start):
 			return "", refuse(NotNow, "session-held: no dosing session is recorded before %s; record that one first", a.Name)
