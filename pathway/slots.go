@@ -40,9 +40,10 @@ func (c Calendar) find(w Window, available []Weekly, busy []Span, accept func(Sp
 		if d.After(w.Latest) {
 			return Span{}, false
 		}
+		weekday := d.Weekday()
 		for minute := 0; minute < 24*60; minute += w.GridMinutes {
 			from, until := time.Duration(minute)*time.Minute, time.Duration(minute+w.Minutes)*time.Minute
-			if !slices.ContainsFunc(c.Hours, func(h Weekly) bool { return h.Day == d.Weekday() && h.From <= from && until <= h.Until }) {
+			if !slices.ContainsFunc(c.Hours, func(h Weekly) bool { return h.Day == weekday && h.From <= from && until <= h.Until }) {
 				continue // closed, which is quicker to say than what time that is
 			}
 			start := onDay(d, from)

@@ -1,0 +1,178 @@
+// Package settings names every environment variable of kap's programs, what it is for and its default. A wrong one is
+// refused by its name before anything is started. Temporal's own variables and profile file are Temporal's to read.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// House is what worker and starter both read: give them the same.
+type House struct {
+	DatabaseURL string `env:"DATABASE_URL" about:"the practice's PostgreSQL database"`
+	Practice    string `env:"KAP_PRACTICE" about:"the practice's file; without it the sample practice"`
+	Protocol    string `env:"KAP_PROTOCOL" about:"the clinical numbers; without it the built-in ones"`
+}
+
+// Worker is what the worker reads.
+type Worker struct {
+	House
+	MailKey   string    `env:"SENDGRID_API_KEY" about:"the key of the mail service"`
+	MailURL   string    `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
+	Live      Yes       `env:"KAP_SEND_FOR_REAL" about:"yes: without an inbox, mails go to clients through SendGrid"`
+	Listen    Address   `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
+	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
+	LogFormat LogFormat `env:"KAP_LOG_FORMAT" envDefault:"text" about:"text, or json for programs that collect logs"`
+}
+
+// Starter is what the practice's command line reads.
+type Starter struct {
+	House
+	By       string `env:"KAP_BY" about:"your staff id, so that --by can be left out"`
+	UIURL    string `env:"KAP_UI_URL" about:"Temporal's Web UI, for links to it"`
+	InboxURL string `env:"KAP_INBOX_URL" about:"the inbox in a browser"`
+}
+
+// Setting is one variable.
+type Setting struct {
+	Name, Default, About string
+	Programs             []string // that read it
+}
+
+// All lists the variables of kap's own programs.
+func All() []Setting {
+	var all []Setting
+	for _, program := range []struct {
+		name  string
+		reads any
+	}{{"worker", &Worker{}}, {"starter", &Starter{}}} {
+		params, err := env.GetFieldParams(program.reads)
+		if err != nil {
+			panic(err) // a struct tag above is wrong
+		}
+		abouts := abouts(reflect.TypeOf(program.reads).Elem())
+		for _, p := range params {
+			i := slices.IndexFunc(all, func(s Setting) bool { return s.Name == p.OwnKey })
+			if i < 0 {
+				i, all = len(all), append(all, Setting{Name: p.OwnKey, Default: p.DefaultValue, About: abouts[p.OwnKey]})
+			}
+			all[i].Programs = append(all[i].Programs, program.name)
+		}
+	}
+	return all
+}
+
+func abouts(t reflect.Type) map[string]string {
+	all := map[string]string{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name := f.Tag.Get("env"); name != "" {
+			all[name] = f.Tag.Get("about")
+		}
+	}
+	return all
+}
+
+// Load reads a program's settings from KEY=value lines. Its error names the variable, what was found and what was expected; a
+// variable that begins with KAP_ and that no program reads is refused as well, because it is a slip of the pen.
+func Load[T any](environ []string) (T, error) {
+	var into T
+	given := env.ToMap(environ)
+	if err := known(given); err != nil {
+		return into, err
+	}
+	err := env.ParseWithOptions(&into, env.Options{Environment: given})
+	var all env.AggregateError
+	if errors.As(err, &all) {
+		err = all.Errors[0]
+	}
+	var wrong env.ParseError
+	if errors.As(err, &wrong) {
+		field, _ := reflect.TypeOf(into).FieldByName(wrong.Name)
+		return into, fmt.Errorf("%s: %w", field.Tag.Get("env"), wrong.Err)
+	}
+	return into, err
+}
+
+func known(given map[string]string) error {
+	var names []string
+	for _, s := range All() {
+		if strings.HasPrefix(s.Name, "KAP_") {
+			names = append(names, s.Name)
+		}
+	}
+	var strange []string
+	for name := range given {
+		if strings.HasPrefix(name, "KAP_") && !slices.Contains(names, name) {
+			strange = append(strange, name)
+		}
+	}
+	if len(strange) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: found a variable that nothing reads, expected one of %s", slices.Min(strange), strings.Join(names, ", "))
+}
+
+// Yes is a switch that nobody throws by accident: yes, or nothing.
+type Yes bool
+
+// UnmarshalText refuses anything else.
+func (y *Yes) UnmarshalText(text []byte) error {
+	if *y = string(text) == "yes"; !*y && string(text) != "no" && len(text) > 0 {
+		return fmt.Errorf("found %q, expected yes, or leave it out", text)
+	}
+	return nil
+}
+
+// Address is where something listens: host:port, or "" for nowhere.
+type Address string
+
+// UnmarshalText takes host:port, or off.
+func (a *Address) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		return nil
+	}
+	if _, port, err := net.SplitHostPort(string(text)); err != nil || port == "" {
+		return fmt.Errorf("found %q, expected an address such as 127.0.0.1:9464, or off", text)
+	}
+	*a = Address(text)
+	return nil
+}
+
+// Level is from which level on log lines are written.
+type Level slog.Level
+
+// UnmarshalText takes the four names.
+func (l *Level) UnmarshalText(text []byte) error {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(level.String(), string(text)) {
+			*l = Level(level)
+			return nil
+		}
+	}
+	return fmt.Errorf("found %q, expected debug, info, warn or error", text)
+}
+
+// LogFormat is how log lines are written.
+type LogFormat string
+
+// The formats.
+const (
+	TextLog LogFormat = "text"
+	JSONLog LogFormat = "json"
+)
+
+// UnmarshalText takes the two names.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	*f = LogFormat(text)
+	if *f != TextLog && *f != JSONLog {
+		return fmt.Errorf("found %q, expected text or json", text)
+	}
+	return nil
+}

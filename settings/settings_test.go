@@ -1,0 +1,56 @@
+package settings_test
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+
+	"kap/settings"
+)
+
+func TestWithoutAnyTheDefaultsHold(t *testing.T) {
+	t.Parallel()
+	w, err := settings.Load[settings.Worker](nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings.Worker{Listen: "127.0.0.1:9464", LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}
+	if w != want {
+		t.Errorf("found %+v, expected %+v", w, want)
+	}
+}
+
+func TestTheyAreRead(t *testing.T) {
+	t.Parallel()
+	w, err := settings.Load[settings.Worker]([]string{"DATABASE_URL=postgres://kap@127.0.0.1/kap", "KAP_LISTEN=off", "KAP_SEND_FOR_REAL=yes", "KAP_LOG_FORMAT=json", "KAP_LOG_LEVEL=debug"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.DatabaseURL != "postgres://kap@127.0.0.1/kap" || w.Listen != "" || !w.Live || w.LogFormat != settings.JSONLog || w.LogLevel != settings.Level(slog.LevelDebug) {
+		t.Errorf("found %+v", w)
+	}
+}
+
+func TestAWrongOneIsRefusedByItsName(t *testing.T) {
+	t.Parallel()
+	for line, expected := range map[string]string{
+		"KAP_LISTEN=9464":           `KAP_LISTEN: found "9464", expected an address such as 127.0.0.1:9464, or off`,
+		"KAP_LOG_LEVEL=chatty":      `KAP_LOG_LEVEL: found "chatty", expected debug, info, warn or error`,
+		"KAP_LOG_FORMAT=xml":        `KAP_LOG_FORMAT: found "xml", expected text or json`,
+		"KAP_SEND_FOR_REAL=perhaps": `KAP_SEND_FOR_REAL: found "perhaps", expected yes, or leave it out`,
+		"KAP_PRACTISE=mine.yaml":    `KAP_PRACTISE: found a variable that nothing reads, expected one of KAP_PRACTICE, `,
+	} {
+		if _, err := settings.Load[settings.Worker]([]string{line}); err == nil || !strings.HasPrefix(err.Error(), expected) {
+			t.Errorf("%s: found %v, expected %s", line, err, expected)
+		}
+	}
+}
+
+func TestEachSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	for _, s := range settings.All() {
+		if s.About == "" || len(s.Programs) == 0 {
+			t.Errorf("%s says too little: %+v", s.Name, s)
+		}
+	}
+}
