@@ -53,6 +53,7 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 		}
 	}
 	q.lift(now)
+	q.owesAnew(p, now)
 	*p = *q
 	return fmt.Sprintf("the %s of %s is corrected: %s", name, p.clockTime(old.envelope().At), what), nil
 }
@@ -90,6 +91,7 @@ func (m *Correction) enrolment(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}
 	q.lift(now)
+	q.owesAnew(p, now)
 	*p = *q
 	return "the enrolment is corrected", nil
 }
@@ -135,6 +137,16 @@ func (m *Correction) instead(q *Pathway, name string, old message, now time.Time
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}
 	return what, nil
+}
+
+// owesAnew forgets who was told of the tasks that a correction has opened again: they are told of them as of new ones.
+func (p *Pathway) owesAnew(before *Pathway, now time.Time) {
+	open := before.Tasks(now)
+	for _, t := range p.Tasks(now) {
+		if !slices.ContainsFunc(open, func(o Task) bool { return o.Key == t.Key && o.Since.Equal(t.Since) }) {
+			p.Nudges = slices.DeleteFunc(p.Nudges, func(n Nudge) bool { return n.About == t.Key })
+		}
+	}
 }
 
 // clone is a copy that shares nothing.

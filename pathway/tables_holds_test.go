@@ -336,6 +336,29 @@ func TestCorrections(t *testing.T) {
 	}
 }
 
+// A call that was made after all was not: whoever owes it hears of it at once, as of a new one.
+func TestWhatACorrectionOpensAgainIsToldAnew(t *testing.T) {
+	shows(t, "correction-supersedes", "urgent-at-once")
+	t.Parallel()
+	h := walk(t, 1)
+	h.until(h.p.booked(Dosing).Start.Add(-40 * time.Hour))
+	h.must("consent", "by", "t-lane", "decision", "withdrawn")
+	i := slices.IndexFunc(h.p.Calls, func(c Call) bool { return c.Urgent })
+	if i < 0 {
+		t.Fatalf("nobody calls the client: %v", h.keys())
+	}
+	call := h.p.Calls[i].Key
+	h.now = h.now.Add(time.Minute)
+	h.must("task-done", "by", "c-desk", "task", call, "outcome", "reached", "id", "E")
+	h.now = h.now.Add(time.Minute)
+	told := len(h.mails)
+	h.must("correct", "by", "c-desk", "entry", "E", "why", "it was another client", "void", true)
+	h.work()
+	if !slices.ContainsFunc(h.mails[told:], func(m Mail) bool { return m.Kind == UrgentMail && m.Staff == "c-desk" }) {
+		t.Errorf("the coordinator is not told of %s: %+v", call, h.mails[told:])
+	}
+}
+
 // What the front desk wrote down about eligibility can be corrected as well.
 func TestTheEnrolmentIsCorrected(t *testing.T) {
 	shows(t, "correction-supersedes", "correction-raises-and-lifts")
