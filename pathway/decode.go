@@ -127,6 +127,47 @@ func fieldsOf(v reflect.Value) []field {
 
 type options interface{ Options() []string }
 
+// Takes is one field that a message takes.
+type Takes struct {
+	Name     string
+	Expected string   // what it takes, in words
+	Options  []string // where it is one of these
+	Must     bool
+	List     bool
+}
+
+// Takes lists the message's fields, those of every message (by, at, id) last.
+func (m MessageType) Takes() []Takes {
+	var own, every []Takes
+	envelope := fieldsOf(reflect.ValueOf(&Envelope{}).Elem())
+	for _, f := range fieldsOf(reflect.ValueOf(m.make()).Elem()) {
+		t := Takes{Name: f.name, Expected: f.expected(), Must: f.must, List: f.value.Kind() == reflect.Slice}
+		one := f.value.Type()
+		if one.Kind() == reflect.Slice || one.Kind() == reflect.Pointer {
+			one = one.Elem()
+		}
+		if o, ok := reflect.Zero(one).Interface().(options); ok {
+			t.Options = o.Options()
+		}
+		if slices.ContainsFunc(envelope, func(e field) bool { return e.name == f.name }) {
+			every = append(every, t)
+		} else {
+			own = append(own, t)
+		}
+	}
+	return append(own, every...)
+}
+
+// CheckField says what is wrong with one field's value before the message is sent, or nil.
+func (m MessageType) CheckField(name string, raw json.RawMessage, zone *time.Location) error {
+	for _, f := range fieldsOf(reflect.ValueOf(m.make()).Elem()) {
+		if f.name == name {
+			return f.set(raw, zone)
+		}
+	}
+	return nil // a correction takes the fields of what it corrects
+}
+
 // expected says what a field takes, for a person.
 func (f field) expected() string {
 	v := f.value
@@ -176,13 +217,8 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return field{name: f.name, value: v.Elem(), must: f.must}.set(raw, zone)
 	}
 	switch v.Interface().(type) {
-	case int: // the details leave a number open as a text in brackets, so a text that is a number is one
+	case int, bool: // the details leave them open as texts in brackets, so a text that is one counts
 		raw = bytes.Trim(raw, `"`)
-		if string(raw) == "null" || json.Unmarshal(raw, v.Addr().Interface()) != nil {
-			return wrong()
-		}
-		return nil
-	case bool:
 		if string(raw) == "null" || json.Unmarshal(raw, v.Addr().Interface()) != nil {
 			return wrong()
 		}

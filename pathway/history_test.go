@@ -615,6 +615,11 @@ func (h *history) total(s Scale) (total, item9 int) {
 
 // record says how a session went.
 func (h *history) record(t Task, said words, name string) bool {
+	for i := range said {
+		if said[i].raw == written(yesOrNo) { // as it should be
+			said[i].raw = "true"
+		}
+	}
 	v := h.w.visit(name)
 	absent := 3
 	if h.silent == sessionSilence {

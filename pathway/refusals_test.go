@@ -1,6 +1,7 @@
 package pathway
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,5 +137,39 @@ func TestTherapistAndPrescriberAreNeverTheSamePerson(t *testing.T) {
 	e.CareTeam.Prescriber = e.CareTeam.Therapist
 	if _, err := Enrol(e); err == nil || !strings.Contains(err.Error(), "never the same person") {
 		t.Error(err)
+	}
+}
+
+// What a message takes is said for people who are asked field by field.
+func TestWhatEachMessageTakes(t *testing.T) {
+	t.Parallel()
+	for _, m := range Messages() {
+		takes := m.Takes()
+		example, err := object([]byte(m.Example))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range example {
+			i := slices.IndexFunc(takes, func(x Takes) bool { return x.Name == f.name })
+			if i < 0 && m.Name != "correct" {
+				t.Errorf("%s takes no %s, which its example has", m.Name, f.name)
+			}
+			if err := m.CheckField(f.name, f.raw, time.UTC); err != nil && !strings.Contains(err.Error(), "placeholder") {
+				t.Errorf("%s: its example is wrong: %v", m.Name, err)
+			}
+		}
+		for _, x := range takes {
+			if x.Expected == "" || x.Name == "role" || x.Name == "heard" {
+				t.Errorf("%s takes %+v", m.Name, x)
+			}
+		}
+	}
+	clearance := Message("prescriber-clearance")
+	if x := clearance.Takes()[0]; x.Name != "decision" || !x.Must || len(x.Options) != 4 {
+		t.Errorf("a clearance begins with %+v", x)
+	}
+	err := clearance.CheckField("decision", []byte(`"maybe"`), time.UTC)
+	if err == nil || !strings.Contains(err.Error(), "expected one of cleared, not-cleared") {
+		t.Errorf("found %v", err)
 	}
 }

@@ -75,6 +75,8 @@ type TaskView struct {
 	Urgent  bool      `json:"urgent"`
 	Message string    `json:"message"`
 	JSON    string    `json:"json"`
+
+	Outcomes []TaskOutcome `json:"outcomes,omitempty"` // what task-done can say of it
 }
 
 // Refused is a message that was not taken, and why.
@@ -113,7 +115,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		s.Attention = TaskAttention
 	}
 	for _, t := range tasks {
-		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...)})
+		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...), Outcomes: p.outcomes(t)})
 		for _, who := range t.Who {
 			if !slices.Contains(s.WaitingOn, who) {
 				s.WaitingOn = append(s.WaitingOn, who)

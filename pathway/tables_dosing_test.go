@@ -827,3 +827,30 @@ func TestANewConsentForm(t *testing.T) {
 		t.Errorf("three days after it was asked for: owed %v, %d mails", h.keys(), len(h.sent(ConsentMail)))
 	}
 }
+
+// The record that is asked for says nothing about the day by itself: sent as it stands it is refused, field by field, until somebody
+// who was there has said each.
+func TestTheFormOfADosingDayIsLeftOpen(t *testing.T) {
+	shows(t, "record-fields")
+	t.Parallel()
+	h := newHouse(t)
+	h.prepare()
+	a := *h.p.booked(Dosing)
+	h.until(a.End)
+	task := h.task("record/" + a.Name)
+	form := h.p.ExampleFor(task.Message, task.By, task.With...)
+	for left := strings.Count(form, "<"); left > 0; left-- {
+		if _, err := h.p.Record(task.Message, []byte(form), h.now); AsRefusal(err) == nil {
+			t.Fatalf("taken with %d fields open: %s", left, form)
+		}
+		from, to := strings.Index(form, `"<`), strings.Index(form, `>"`)+2
+		said := map[string]string{`"` + yesOrNo + `"`: "true", `"<mmHg>"`: `"122/78"`, `"<route>"`: `"oral"`}[form[from:to]]
+		if said == "" {
+			said = `"as prescribed"`
+		}
+		form = form[:from] + said + form[to:]
+	}
+	if _, err := h.p.Record(task.Message, []byte(form), h.now); err != nil {
+		t.Errorf("%v: %s", err, form)
+	}
+}

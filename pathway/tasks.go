@@ -466,21 +466,24 @@ func (p *Pathway) earlier(usual, now time.Time) time.Time {
 	return since
 }
 
-// recordOf is what the record of a session says when all went as it should. What is a decision is left open.
+// yesOrNo stands where only whoever was there can say: what a session was like is never filled in for them.
+const yesOrNo = "<true or false>"
+
+// recordOf is the form of a session's record: what kap knows is filled in, what happened and what was decided is left open.
 func recordOf(a Appointment) []Field {
 	fields := []Field{{"session", a.Name}, {"outcome", Held}}
 	switch a.Kind {
 	case Dosing:
 		for _, name := range []string{"in_person", "therapist_present_throughout", "client_still_willing"} {
-			fields = append(fields, Field{name, true})
+			fields = append(fields, Field{name, yesOrNo})
 		}
 		fields = append(fields, Field{"prescription_reference", "<its reference>"}, Field{"dose_as_given", "<as given>"}, Field{"route", "<route>"},
 			Field{"blood_pressure_before", "<mmHg>"}, Field{"blood_pressure_at_40_minutes", "<mmHg>"}, Field{"blood_pressure_leaving", "<mmHg>"})
 		for _, name := range []string{"pregnancy_asked", "medication_change_asked", "urinary_symptoms_asked", "oriented_and_steady", "named_adult_driving", "no_driving_until_next_day_explained"} {
-			fields = append(fields, Field{name, true})
+			fields = append(fields, Field{name, yesOrNo})
 		}
 	case Integration:
-		fields = append(fields, Field{"next", "<another or close>"}, Field{"client_agrees", true})
+		fields = append(fields, Field{"next", "<another or close>"}, Field{"client_agrees", yesOrNo})
 	}
 	return fields
 }
@@ -553,9 +556,8 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) {
 		return fmt.Sprintf("%s is done", m.Task), errAlreadySo
 	}
-	optional := i >= 0 && m.Task == "referral" && m.Outcome == Declined && p.ending() == WithdrawnByClient
 	acknowledges := i >= 0 && m.Outcome == Acknowledged && tasks[i].Urgent
-	if i < 0 || tasks[i].Message != "task-done" && !optional && !acknowledges {
+	if i < 0 || tasks[i].Message != "task-done" && !slices.Contains(p.outcomes(tasks[i]), m.Outcome) {
 		var keys []string
 		for _, t := range tasks {
 			if t.Message == "task-done" {
@@ -571,23 +573,10 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if role := p.CareTeam.Role(m.By); role != tasks[i].By && tasks[i].By != Coordinator && (!acknowledges || informed) {
 		return "", refuse(WrongPerson, "task-done: by: found %s, who is this pathway's %s; %s is its %s", m.By, role, m.Task, p.who([]Role{tasks[i].By}))
 	}
-	call := strings.HasPrefix(m.Task, "call/")
-	var fit []TaskOutcome
-	switch {
-	case informed:
-		fit = []TaskOutcome{Acknowledged}
-	case call, strings.HasPrefix(m.Task, "welfare/"), strings.HasPrefix(m.Task, "talk/"), m.Task == "conversation":
-		fit = []TaskOutcome{Reached, Tried}
-	case m.Task == "discharge-contact":
-		fit = []TaskOutcome{Reached, Tried, Declined}
-	case m.Task == "referral":
-		fit = []TaskOutcome{Declined}
-	default:
-		fit = []TaskOutcome{TaskIsDone}
-	}
-	if !slices.Contains(fit, m.Outcome) && !acknowledges {
+	if fit := p.outcomes(tasks[i]); !slices.Contains(fit, m.Outcome) {
 		return "", refuse(BadValue, "task-done: outcome: found %s, expected %s for %s", m.Outcome, orList(fit), m.Task)
 	}
+	call := strings.HasPrefix(m.Task, "call/")
 	if i := slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == m.Task }); i >= 0 && m.Outcome == Reached {
 		ended := p.Calls[i] // a copy: its place is taken by another
 		m.Call = &ended
@@ -609,6 +598,27 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		p.Gap = time.Time{}
 	}
 	return fmt.Sprintf("%s: %s", m.Task, m.Outcome), nil
+}
+
+// outcomes are what task-done can say of a task: nothing where it takes another message.
+func (p *Pathway) outcomes(t Task) []TaskOutcome {
+	var fit []TaskOutcome
+	switch kind, _, _ := strings.Cut(t.Key, "/"); {
+	case kind == "informed":
+		return []TaskOutcome{Acknowledged}
+	case kind == "call", kind == "welfare", kind == "talk", t.Key == "conversation":
+		fit = []TaskOutcome{Reached, Tried}
+	case t.Key == "discharge-contact":
+		fit = []TaskOutcome{Reached, Tried, Declined}
+	case t.Key == "referral" && p.ending() == WithdrawnByClient: // it is offered
+		fit = []TaskOutcome{Declined}
+	case t.Message == "task-done":
+		fit = []TaskOutcome{TaskIsDone}
+	}
+	if t.Urgent {
+		fit = append(fit, Acknowledged)
+	}
+	return fit
 }
 
 func orList[T ~string](all []T) string {

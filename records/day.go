@@ -1,0 +1,102 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Whose narrows what a working day shows. Its zero value shows the whole practice.
+type Whose struct {
+	Staff   string // a staff id: the open pathways on whose care team they are, in their own role
+	Pathway string // a code
+}
+
+// onTheTeam holds for whoever is on a pathway's care team, and member for their role there; w is the pathway and $1 the staff id.
+const (
+	teamOf    = `coalesce((w.status->'care_team')::jsonb, w.enrolment->'care_team')`
+	onTheTeam = `($1 = '' or w.therapist = $1 or w.prescriber = $1 or ` + teamOf + `->'coordinators' ? $1) and ($2 = '' or w.code = $2)`
+)
+
+// TaskLine is one open task.
+type TaskLine struct {
+	Code       string    `json:"pathway"`
+	GivenName  string    `json:"given_name"`
+	FamilyName string    `json:"family_name"`
+	Key        string    `json:"key"`
+	Who        []string  `json:"who"`
+	What       string    `json:"what"`
+	Since      time.Time `json:"since"`
+	Due        time.Time `json:"due"`
+	Urgent     bool      `json:"urgent"`
+	Message    string    `json:"message"` // that does it
+	AsOf       time.Time `json:"as_of"`
+	Zone       string    `json:"zone"` // the practice's
+	Therapist  string    `json:"-"`
+	Prescriber string    `json:"-"`
+}
+
+// Tasks lists the open tasks, urgent ones first, then by when they are due: of everybody, or those that one member of staff owes.
+func (s *Store) Tasks(ctx context.Context, of Whose) ([]TaskLine, error) {
+	return collect[TaskLine](ctx, s, `
+		select w.code, c.given_name, c.family_name, t.key, t.who, t.what, t.since, t.due, t.urgent, t.message, w.as_of, w.enrolment->>'practice_zone', w.therapist, w.prescriber
+		from task t join pathway w on w.code = t.pathway join client c on c.id = w.client
+		where `+onTheTeam+` and ($1 = '' or 'therapist' = any(t.who) and w.therapist = $1 or 'prescriber' = any(t.who) and w.prescriber = $1
+			or 'coordinator' = any(t.who) and `+teamOf+`->'coordinators' ? $1)
+		order by t.urgent desc, t.due, w.code, t.key`, of)
+}
+
+// SessionLine is one session of a day.
+type SessionLine struct {
+	Code       string    `json:"pathway"`
+	GivenName  string    `json:"given_name"`
+	FamilyName string    `json:"family_name"`
+	Name       string    `json:"session"`
+	Start      time.Time `json:"start"`
+	End        time.Time `json:"end"`
+	State      string    `json:"state"`
+	Therapist  string    `json:"therapist"`
+	Zone       string    `json:"zone"` // the practice's
+}
+
+// Sessions lists what begins in a stretch of time, from included and to not: what is booked, and what took place or was missed.
+func (s *Store) Sessions(ctx context.Context, of Whose, from, to time.Time) ([]SessionLine, error) {
+	return collect[SessionLine](ctx, s, `
+		select w.code, c.given_name, c.family_name, a.name, lower(a.during), upper(a.during), a.state, a.therapist, w.enrolment->>'practice_zone'
+		from appointment a join pathway w on w.code = a.pathway join client c on c.id = w.client
+		where `+onTheTeam+` and a.during && tstzrange($3, $4) and lower(a.during) >= $3 and a.state <> 'cancelled'
+		order by lower(a.during), w.code`, of, from, to)
+}
+
+// ChangeLine is one entry of some pathway's journal.
+type ChangeLine struct {
+	Code       string          `json:"pathway"`
+	GivenName  string          `json:"given_name"`
+	FamilyName string          `json:"family_name"`
+	Kind       string          `json:"kind"`
+	Name       string          `json:"name"`
+	By         string          `json:"by,omitempty"`
+	Recorded   time.Time       `json:"recorded"`
+	Text       string          `json:"text"`
+	Zone       string          `json:"zone"` // the practice's
+	Message    json.RawMessage `json:"-"`
+}
+
+// Changes lists what was recorded, found and done since a moment, the earliest first; mails and nudges are left out.
+func (s *Store) Changes(ctx context.Context, of Whose, since time.Time) ([]ChangeLine, error) {
+	return collect[ChangeLine](ctx, s, `
+		select w.code, c.given_name, c.family_name, j.kind, j.name, j.by, j.recorded, j.text, w.enrolment->>'practice_zone', j.message
+		from journal j join pathway w on w.code = j.pathway join client c on c.id = w.client
+		where `+onTheTeam+` and j.recorded >= $3 and j.name not in ('reminder', 'nudge', 'asked', 'refresh')
+		order by j.recorded, j.id`, of, since)
+}
+
+func collect[T any](ctx context.Context, s *Store, query string, of Whose, more ...any) ([]T, error) {
+	rows, err := s.pool.Query(ctx, query, append([]any{of.Staff, of.Pathway}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+}
