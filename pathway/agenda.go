@@ -375,7 +375,7 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 	act := Act{Do: BookDeed, Session: p.nameFor(kind, number), Kind: kind, Number: number, Request: r.ID, Staff: p.CareTeam.Therapist, Online: r.Online}
 	if kind == Dosing {
 		until = p.dosingUntil(until)
-		follow := p.follow()
+		follow := p.Protocol.follow()
 		act.Follow, act.Paired = &follow, p.nameFor(Integration, number)
 	}
 	act.Window = Window{Earliest: from, Latest: until, Minutes: int(p.minutes(kind) / time.Minute), GridMinutes: p.Protocol.Booking.GridMinutes}
@@ -386,9 +386,9 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 	return act
 }
 
-func (p *Pathway) follow() FollowWindow {
-	i := p.Protocol.Integration
-	return FollowWindow{HoursAtLeast: i.HoursAfterAtLeast, HoursAtMost: i.HoursAfterAtMost, Minutes: i.Minutes, GridMinutes: p.Protocol.Booking.GridMinutes}
+func (p Protocol) follow() FollowWindow {
+	i := p.Integration
+	return FollowWindow{HoursAtLeast: i.HoursAfterAtLeast, HoursAtMost: i.HoursAfterAtMost, Minutes: i.Minutes, GridMinutes: p.Booking.GridMinutes}
 }
 
 func (p *Pathway) moveAct(r Request) Act {
@@ -399,7 +399,7 @@ func (p *Pathway) moveAct(r Request) Act {
 		act.Number, act.Known = a.Number, p.known(*a)
 		for _, i := range p.Appointments {
 			if a.Kind == Dosing && i.Kind == Integration && i.Number == a.Number && i.State == Booked && !i.Start.Before(a.End) {
-				follow := p.follow()
+				follow := p.Protocol.follow()
 				act.Follow, act.Paired, act.Keep, act.Follows = &follow, i.Name, i.Start, p.known(i)
 			}
 		}

@@ -1,6 +1,7 @@
 package pathway
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -26,8 +27,18 @@ func (c Calendar) Open(s Span) bool {
 	if !slices.ContainsFunc(c.Hours, func(w Weekly) bool { return w.holds(start, end) }) {
 		return false
 	}
-	day := Day(start.Format(time.DateOnly))
-	return !slices.ContainsFunc(c.Closed, func(x Closure) bool { return x.From <= day && day <= x.To })
+	return !c.closedOn(start)
+}
+
+func (c Calendar) closedOn(t time.Time) bool {
+	day := Day(t.Format(time.DateOnly))
+	return slices.ContainsFunc(c.Closed, func(x Closure) bool { return x.From <= day && day <= x.To })
+}
+
+// OpenOn says whether the practice is open at any hour of the day on which a moment falls.
+func (c Calendar) OpenOn(t time.Time) bool {
+	t = t.In(c.Zone)
+	return slices.ContainsFunc(c.Hours, func(w Weekly) bool { return w.Day == t.Weekday() }) && !c.closedOn(t)
 }
 
 // find looks for the earliest start within w at which a session fits and accept agrees. Sessions start on the grid, counted
@@ -59,6 +70,28 @@ func (c Calendar) find(w Window, available []Weekly, busy []Span, accept func(Sp
 			}
 		}
 	}
+}
+
+// Bookable says whether the practice's hours leave room, from a moment on, for each kind of session: for a dosing session together
+// with the integration that follows it. Its error says which kind would never find a time.
+func (c Calendar) Bookable(p Protocol, from time.Time) error {
+	within := func(minutes int) Window {
+		return Window{Earliest: from, Latest: from.AddDate(0, 0, p.Booking.WindowDays), Minutes: minutes, GridMinutes: p.Booking.GridMinutes}
+	}
+	follows := p.follow()
+	if _, ok := c.find(within(p.Preparation.Minutes), nil, nil, nil); !ok {
+		return fmt.Errorf("no preparation of %d minutes fits within %d days", p.Preparation.Minutes, p.Booking.WindowDays)
+	}
+	if _, ok := c.find(within(p.Dosing.Minutes), nil, nil, nil); !ok {
+		return fmt.Errorf("no dosing session of %d minutes fits within %d days", p.Dosing.Minutes, p.Booking.WindowDays)
+	}
+	if _, ok := c.find(within(p.Dosing.Minutes), nil, nil, func(s Span) bool {
+		_, ok := c.find(follows.after(s.End), nil, nil, nil)
+		return ok
+	}); !ok {
+		return fmt.Errorf("no dosing session has room for its integration %d to %d hours after it", follows.HoursAtLeast, follows.HoursAtMost)
+	}
+	return nil
 }
 
 // Window is where a session may begin. Where Earliest and Latest are the same moment, it was chosen by a person.

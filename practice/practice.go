@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/mail"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ var defaults []byte
 
 // Practice is what a practice says about itself.
 type Practice struct {
+	Name         string              `json:"name"` // what staff read on their screens; clients read mail.name
 	Mail         Mail                `json:"mail"`
 	Zone         string              `json:"zone"`
 	OpeningHours map[string][]string `json:"opening_hours"` // by weekday, "09:00-18:00", in the practice's zone
@@ -50,6 +52,7 @@ type Closure struct {
 // Staff is one person who may record milestones.
 type Staff struct {
 	ID    string       `json:"id"`
+	Name  string       `json:"name"` // for staff's own screens; Temporal sees the id alone
 	Role  pathway.Role `json:"role"`
 	Email string       `json:"email"`
 }
@@ -97,7 +100,7 @@ func read(path, name string, text []byte, into any) (string, error) {
 
 func (p Practice) check() error {
 	for _, f := range []struct{ field, found string }{
-		{"mail.name", p.Mail.Name}, {"mail.phone", p.Mail.Phone}, {"mail.location", p.Mail.Location},
+		{"name", p.Name}, {"mail.name", p.Mail.Name}, {"mail.phone", p.Mail.Phone}, {"mail.location", p.Mail.Location},
 	} {
 		if f.found == "" {
 			return fmt.Errorf("%s: found nothing, expected a text", f.field)
@@ -143,6 +146,9 @@ func (p Practice) check() error {
 			return fmt.Errorf("staff[%d].id: found %q, expected another id, because this one stands for whoever on_call names", i, s.ID)
 		}
 		seen[s.ID] = true
+		if s.Name == "" {
+			return fmt.Errorf("staff[%d].name: found nothing, expected the name of %s", i, s.ID)
+		}
 		switch s.Role {
 		case pathway.Therapist, pathway.Prescriber, pathway.Coordinator:
 		default:
@@ -179,6 +185,11 @@ func (p Practice) Role(id string) pathway.Role {
 		}
 	}
 	return ""
+}
+
+// With lists the members of staff of one role, in the order of the file.
+func (p Practice) With(role pathway.Role) []Staff {
+	return slices.DeleteFunc(slices.Clone(p.Staff), func(s Staff) bool { return s.Role != role })
 }
 
 // Calendar is when the practice is open.

@@ -62,6 +62,8 @@ func TestAMistakeIsNamedWithItsField(t *testing.T) {
 		{"a role that is none", "practice", "role: prescriber", "role: doctor", `staff[8].role: found "doctor"`},
 		{"an id twice", "practice", "id: t-ortiz", "id: t-lane", "staff[1].id"},
 		{"an id that means somebody else", "practice", "id: t-ortiz", "id: on-call", `staff[1].id: found "on-call"`},
+		{"a member of staff without a name", "practice", "name: Elena Ortiz, ", "", "staff[1].name: found nothing, expected the name of t-ortiz"},
+		{"a practice without a name", "practice", "name: Linden Street KAP", "name:", "name: found nothing"},
 		{"a member of staff without an address", "practice", ", email: t-ortiz@linden.example", "", `staff[1].email: found "", expected an e-mail address`},
 		{"a staff address that is none", "practice", "email: p-singh@linden.example", "email: p-singh", `staff[8].email: found "p-singh"`},
 		{"a staff address with a name", "practice", "email: p-singh@linden.example", `email: "Dr. Singh <p-singh@linden.example>"`, "staff[8].email"},

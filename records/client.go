@@ -127,27 +127,33 @@ type Row struct {
 	Enrolled    time.Time       `json:"enrolled"`
 	Started     bool            `json:"started"` // false: enrolled, but without a workflow
 	Zone        string          `json:"zone"`
-	Status      json.RawMessage `json:"-"`
+	OnHold      bool            `json:"on_hold"`
+	Status      json.RawMessage `json:"-"` // of one pathway that is shown, not of those that are listed
 }
 
-const rowColumns = `w.code, c.given_name, c.family_name, w.phase, w.outcome, w.attention, w.waiting_on, w.dosing_done, w.next_session, w.next_wake, w.as_of,
-	w.enrolled_at, w.started_at is not null, w.enrolment->>'practice_zone', w.status`
+const (
+	rowColumns = `w.code, c.given_name, c.family_name, w.phase, w.outcome, w.attention, w.waiting_on, w.dosing_done, w.next_session, w.next_wake, w.as_of,
+	w.enrolled_at, w.started_at is not null, w.enrolment->>'practice_zone', coalesce(json_array_length(w.status->'holds'), 0) > 0, `
+	withStatus    = rowColumns + `w.status`
+	withoutStatus = rowColumns + `null::json`
+)
 
-// List lists every pathway, or the open ones alone, the most pressing first.
-func (s *Store) List(ctx context.Context, all bool) ([]Row, error) {
-	return s.rows(ctx, `where ($1 or w.outcome = '') order by array_position(array['urgent', 'task', 'none'], w.attention), w.next_session nulls last, w.code`, all)
+// List lists every pathway, or the open ones alone, the most pressing first: of the whole practice, or of one member of staff.
+func (s *Store) List(ctx context.Context, of Whose, all bool) ([]Row, error) {
+	return s.rows(ctx, withoutStatus, `where `+onTheTeam+` and ($3 or w.outcome = '') order by array_position(array['urgent', 'task', 'none'], w.attention), w.next_session nulls last, w.code`,
+		of.Staff, of.Pathway, all)
 }
 
 // Find finds pathways by a part of the client's name, e-mail address or telephone number, or by their code.
 func (s *Store) Find(ctx context.Context, text string) ([]Row, error) {
-	return s.rows(ctx, `where w.code = upper($1) or strpos(lower(c.given_name || ' ' || c.family_name), lower($1)) > 0 or strpos(lower(c.email), lower($1)) > 0
+	return s.rows(ctx, withoutStatus, `where w.code = upper($1) or strpos(lower(c.given_name || ' ' || c.family_name), lower($1)) > 0 or strpos(lower(c.email), lower($1)) > 0
 		or length(regexp_replace($1, '\D', '', 'g')) >= 4 and strpos(regexp_replace(c.phone, '\D', '', 'g'), regexp_replace($1, '\D', '', 'g')) > 0
 		order by c.family_name, c.given_name, w.enrolled_at desc limit 50`, text)
 }
 
 // Show reads one pathway. It returns [ErrNotFound] for an unknown code.
 func (s *Store) Show(ctx context.Context, code string) (Row, error) {
-	rows, err := s.rows(ctx, `where w.code = $1`, code)
+	rows, err := s.rows(ctx, withStatus, `where w.code = $1`, code)
 	if err == nil && len(rows) == 0 {
 		return Row{}, fmt.Errorf("pathway %s: %w", code, ErrNotFound)
 	}
@@ -157,8 +163,8 @@ func (s *Store) Show(ctx context.Context, code string) (Row, error) {
 	return rows[0], nil
 }
 
-func (s *Store) rows(ctx context.Context, where string, args ...any) ([]Row, error) {
-	rows, err := s.pool.Query(ctx, `select `+rowColumns+` from pathway w join client c on c.id = w.client `+where, args...)
+func (s *Store) rows(ctx context.Context, columns, where string, args ...any) ([]Row, error) {
+	rows, err := s.pool.Query(ctx, `select `+columns+` from pathway w join client c on c.id = w.client `+where, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +195,7 @@ func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error)
 
 // MailLine is one mail of a pathway and where it is.
 type MailLine struct {
+	Step      int        `json:"step"` // that wrote it
 	Key       string     `json:"key"`
 	Status    string     `json:"status"`
 	Attempts  int        `json:"attempts"`
@@ -198,7 +205,7 @@ type MailLine struct {
 
 // Mails lists a pathway's mails, the oldest first.
 func (s *Store) Mails(ctx context.Context, code string) ([]MailLine, error) {
-	rows, err := s.pool.Query(ctx, `select key, status, attempts, created_at, settled_at from mail where pathway = $1 order by created_at, key`, code)
+	rows, err := s.pool.Query(ctx, `select step, key, status, attempts, created_at, settled_at from mail where pathway = $1 order by created_at, key`, code)
 	if err != nil {
 		return nil, err
 	}

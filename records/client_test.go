@@ -78,11 +78,11 @@ func TestTheListBeginsWithWhatPresses(t *testing.T) {
 		h.enrol(row.code, somebody(i))
 		h.do(`update pathway set `+row.set+` where code = $1`, row.code)
 	}
-	open, err := h.store.List(t.Context(), false)
+	open, err := h.store.List(t.Context(), records.Whose{}, false)
 	if found := codes(open); err != nil || found != "B2B2B2 C3C3C3 C2C2C2 D2D2D2 F2F2F2 G2G2G2 H2H2H2" {
 		t.Errorf("open: found %s, %v", found, err)
 	}
-	all, err := h.store.List(t.Context(), true)
+	all, err := h.store.List(t.Context(), records.Whose{}, true)
 	if found := codes(all); err != nil || found != "J2J2J2 "+codes(open) {
 		t.Errorf("all: found %s, %v", found, err)
 	}

@@ -259,7 +259,7 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 		if err != nil {
 			return err
 		}
-		b.Queue(`insert into mail (pathway, key, body) values ($1, $2, $3) on conflict (pathway, key) do nothing`, p.Code, m.Key, mail)
+		b.Queue(`insert into mail (pathway, key, body, step) values ($1, $2, $3, $4) on conflict (pathway, key) do nothing`, p.Code, m.Key, mail, step.Number)
 	}
 	if err := project(b, p, step); err != nil {
 		return err

@@ -100,3 +100,24 @@ func collect[T any](ctx context.Context, s *Store, query string, of Whose, more 
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 }
+
+// Member is somebody on care teams of open pathways.
+type Member struct {
+	Staff    string
+	Role     string
+	Pathways int
+	Such     string // the code of one of them
+}
+
+// CareTeams lists who is on the care teams of the open pathways, in which role.
+func (s *Store) CareTeams(ctx context.Context) ([]Member, error) {
+	rows, err := s.pool.Query(ctx, `
+		select m.staff, m.role, count(*), min(w.code) from pathway w, lateral (
+			select w.therapist, 'therapist' union all select w.prescriber, 'prescriber'
+			union all select jsonb_array_elements_text(`+teamOf+`->'coordinators'), 'coordinator') m (staff, role)
+		where w.outcome = '' group by 1, 2 order by 2, 1`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Member])
+}

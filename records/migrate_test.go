@@ -53,7 +53,7 @@ func TestEightProcessesMigrateAtOnce(t *testing.T) {
 			t.Errorf("once more: %v", err)
 		}
 	}
-	if rows, err := h.store.List(t.Context(), true); err != nil || len(rows) != 0 {
+	if rows, err := h.store.List(t.Context(), records.Whose{}, true); err != nil || len(rows) != 0 {
 		t.Errorf("found %v, %v", rows, err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -24,6 +23,7 @@ type desk struct {
 	env            []string
 	envFile        string
 	terminal       bool // somebody sits there who can be asked
+	colours        bool // and what is printed is read there
 	now            func() time.Time
 
 	read     *settings
@@ -32,21 +32,7 @@ type desk struct {
 }
 
 func newDesk(stdin io.Reader, stdout, stderr io.Writer, env []string) *desk {
-	return &desk{stdin: bufio.NewReader(stdin), stdout: stdout, stderr: stderr, env: env, terminal: isTerminal(stdin), now: time.Now}
-}
-
-// isTerminal says whether stdin is a terminal: a character device, as only the null device is too.
-func isTerminal(stdin io.Reader) bool {
-	file, ok := stdin.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
+	return &desk{stdin: bufio.NewReader(stdin), stdout: stdout, stderr: stderr, env: env, terminal: isTerminal(stdin), colours: wantsColours(stdout, env), now: time.Now}
 }
 
 func (d *desk) close() {
@@ -88,7 +74,6 @@ func (d *desk) command() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&d.envFile, "env-file", "", "file of KEY=value lines for settings that are not in the environment (default .kap/env)")
 	root.SetIn(d.stdin)
 	root.SetOut(d.stdout)
@@ -97,7 +82,21 @@ func (d *desk) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%v; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(d.enrolCommand(), d.recordCommand(), d.showCommand(), d.listCommand(), d.findCommand())
+	root.AddGroup(&cobra.Group{ID: "day", Title: "Every day:"}, &cobra.Group{ID: "pathway", Title: "One pathway:"}, &cobra.Group{ID: "practice", Title: "The practice:"})
+	for _, group := range []struct {
+		id       string
+		commands []*cobra.Command
+	}{
+		{"day", []*cobra.Command{d.todayCommand(), d.tasksCommand(), d.doneCommand(), d.listCommand(), d.watchCommand(), d.findCommand()}},
+		{"pathway", []*cobra.Command{d.enrolCommand(), d.recordCommand(), d.showCommand(), d.historyCommand()}},
+		{"practice", []*cobra.Command{d.practiceCommand()}},
+	} {
+		for _, c := range group.commands {
+			c.GroupID = group.id
+			root.AddCommand(c)
+		}
+	}
+	d.completes(root)
 	return root
 }
 

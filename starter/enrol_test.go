@@ -30,7 +30,7 @@ func execute(t *testing.T, env []string, statement string, args ...any) {
 
 func all(t *testing.T, store *records.Store) []records.Row {
 	t.Helper()
-	rows, err := store.List(t.Context(), true)
+	rows, err := store.List(t.Context(), records.Whose{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func (d *desk) find(ctx context.Context, text string) error {
 		}
 		lines = append(lines, []string{wrap(r.GivenName+" "+r.FamilyName, 36, true), r.Code, phase, outcome})
 	}
-	if err := table(d.stdout, []string{"NAME", "CODE", "PHASE", "OUTCOME"}, lines); err != nil {
+	if err := d.table([]string{"NAME", "CODE", "PHASE", "OUTCOME"}, lines, unmarked); err != nil {
 		return err
 	}
 	if len(rows) == findAtMost {

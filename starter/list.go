@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,25 +21,41 @@ heard nothing; starter show asks it.`
 
 const listExample = `  starter list
   starter list --attention
+  starter list --for t-lane --session-within 7
   starter list --phase screening --waiting-on prescriber
-  starter list --all --json`
+  starter list --outcome lapsed --json`
 
 type listFlags struct {
-	all, attention, asJSON, names bool
-	phase, waitingOn              string
+	all, attention, onHold, stalled, asJSON, names bool
+	staff, phase, waitingOn, outcome               string
+	within                                         int // days
 }
 
 func (d *desk) listCommand() *cobra.Command {
 	var f listFlags
 	c := &cobra.Command{Use: "list", Short: "List pathways", Long: listHelp, Example: listExample, Args: takes(0, 0, "flags alone")}
-	c.Flags().BoolVar(&f.all, "all", false, "ended pathways too")
-	c.Flags().StringVar(&f.phase, "phase", "", "only this phase: "+strings.Join(phases(), ", "))
-	c.Flags().StringVar(&f.waitingOn, "waiting-on", "", "only what waits for this role: "+strings.Join(roles(), ", "))
-	c.Flags().BoolVar(&f.attention, "attention", false, "only what somebody must look at: urgent, overdue, stalled or not started")
+	f.filters(c)
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print a JSON array, without names")
 	c.Flags().BoolVar(&f.names, "names", false, "with --json: names too")
 	c.RunE = d.does(func(ctx context.Context, _ []string) error { return d.list(ctx, f) })
 	return c
+}
+
+// filters are the flags by which list and watch choose.
+func (f *listFlags) filters(c *cobra.Command) {
+	c.Flags().BoolVar(&f.all, "all", false, "ended pathways too")
+	c.Flags().StringVar(&f.staff, "for", "", "only those on whose care team this member of staff is (a staff id)")
+	c.Flags().StringVar(&f.phase, "phase", "", "only this phase: "+strings.Join(phases(), ", "))
+	c.Flags().StringVar(&f.waitingOn, "waiting-on", "", "only what waits for this role: "+strings.Join(roles(), ", "))
+	c.Flags().StringVar(&f.outcome, "outcome", "", "only what ended so: "+strings.Join(outcomes(), ", "))
+	c.Flags().IntVar(&f.within, "session-within", 0, "only those with a session in so many `days`, today included")
+	c.Flags().BoolVar(&f.attention, "attention", false, "only what somebody must look at: urgent, overdue, stalled or not started")
+	c.Flags().BoolVar(&f.onHold, "on-hold", false, "only what is held")
+	c.Flags().BoolVar(&f.stalled, "stalled", false, "only what may have stalled")
+}
+
+func outcomes() []string {
+	return []string{string(pathway.Completed), string(pathway.StoppedAndReferred), string(pathway.DeclinedAndReferred), string(pathway.WithdrawnByClient), string(pathway.Lapsed)}
 }
 
 func phases() []string {
@@ -59,6 +76,10 @@ func (f listFlags) check() error {
 		return usage("--phase: found %q, expected one of %s", f.phase, strings.Join(phases(), ", "))
 	case f.waitingOn != "" && !slices.Contains(roles(), f.waitingOn):
 		return usage("--waiting-on: found %q, expected one of %s", f.waitingOn, strings.Join(roles(), ", "))
+	case f.outcome != "" && !slices.Contains(outcomes(), f.outcome):
+		return usage("--outcome: found %q, expected one of %s", f.outcome, strings.Join(outcomes(), ", "))
+	case f.within < 0:
+		return usage("--session-within: found %d, expected a number of days", f.within)
 	case f.names && !f.asJSON:
 		return usage("--names: found it without --json, expected both; the table has names anyway")
 	}
@@ -72,17 +93,34 @@ type listed struct {
 }
 
 func (d *desk) list(ctx context.Context, f listFlags) error {
-	if err := f.check(); err != nil {
-		return err
-	}
 	store, err := d.records(ctx)
 	if err != nil {
 		return err
 	}
-	everything := f.all || f.phase == string(pathway.Over)
-	rows, err := bounded(ctx, func(ctx context.Context) ([]records.Row, error) { return store.List(ctx, everything) })
+	found, err := d.listed(ctx, store, f)
 	if err != nil {
-		return fromRecords(err)
+		return err
+	}
+	if f.asJSON {
+		return d.listJSON(found, f.names)
+	}
+	return d.listTable(found, nil)
+}
+
+// listed reads what the flags choose.
+func (d *desk) listed(ctx context.Context, store *records.Store, f listFlags) ([]listed, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if _, err := d.staff("--for", f.staff); err != nil {
+		return nil, err
+	}
+	everything := f.all || f.phase == string(pathway.Over) || f.outcome != ""
+	rows, err := bounded(ctx, func(ctx context.Context) ([]records.Row, error) {
+		return store.List(ctx, records.Whose{Staff: f.staff}, everything)
+	})
+	if err != nil {
+		return nil, fromRecords(err)
 	}
 	found := []listed{}
 	for _, r := range rows {
@@ -90,41 +128,35 @@ func (d *desk) list(ctx context.Context, f listFlags) error {
 		if r.Outcome == "" {
 			l.Pulse = feel(d.now(), r.AsOf, r.NextWake)
 		}
-		if f.shows(l) {
+		if f.shows(l, d.now()) {
 			found = append(found, l)
 		}
 	}
-	if f.asJSON {
-		return d.listJSON(found, f.names)
-	}
-	return d.listTable(found)
+	return found, nil
 }
 
-func (f listFlags) shows(l listed) bool {
+func (f listFlags) shows(l listed, now time.Time) bool {
+	if l.AsOf != nil && l.AsOf.After(now) {
+		now = *l.AsOf // a clock of its own
+	}
+	soon := l.NextSession != nil && l.NextSession.Before(onTheDay(now.In(zoneOf(l.Zone)), f.within))
 	needsLook := l.Attention != string(pathway.NoAttention) || l.Pulse == stalled || !l.Started
 	return (f.phase == "" || l.Started && l.Phase == f.phase) &&
+		(f.outcome == "" || l.Outcome == f.outcome) &&
+		(!f.onHold || l.OnHold) &&
+		(!f.stalled || l.Pulse == stalled) &&
+		(f.within == 0 || soon) &&
 		(f.waitingOn == "" || slices.Contains(l.WaitingOn, f.waitingOn)) &&
 		(!f.attention || needsLook && l.Outcome == "")
 }
 
 func (d *desk) listJSON(found []listed, names bool) error {
-	for i := range found {
-		if !names {
-			found[i].GivenName, found[i].FamilyName = "", ""
-		}
-	}
-	text, err := json.Marshal(found)
-	if err != nil {
-		return err
-	}
 	if !names {
-		if text, err = withoutNames(text); err != nil {
-			return err
-		}
+		return d.nameless(found)
 	}
 	out := json.NewEncoder(d.stdout)
 	out.SetIndent("", "  ")
-	return out.Encode(json.RawMessage(text))
+	return out.Encode(found)
 }
 
 // withoutNames takes the two fields away, rather than show that they are empty.
@@ -140,7 +172,8 @@ func withoutNames(text []byte) ([]byte, error) {
 	return json.Marshal(rows)
 }
 
-func (d *desk) listTable(found []listed) error {
+// listTable prints the pathways; those that have changed are marked.
+func (d *desk) listTable(found []listed, changed []string) error {
 	if len(found) == 0 {
 		d.say("No pathway to list.")
 		return nil
@@ -148,12 +181,16 @@ func (d *desk) listTable(found []listed) error {
 	var rows [][]string
 	zones := []string{}
 	for _, l := range found {
-		rows = append(rows, d.listRow(l))
+		row := d.listRow(l)
+		if slices.Contains(changed, l.Code) {
+			row[0] += "*"
+		}
+		rows = append(rows, row)
 		if !slices.Contains(zones, l.Zone) {
 			zones = append(zones, l.Zone)
 		}
 	}
-	if err := table(d.stdout, []string{"CODE", "NAME", "PHASE", "WAITING ON", "ATTENTION", "DOSED", "NEXT SESSION", "AS OF"}, rows); err != nil {
+	if err := d.table([]string{"CODE", "NAME", "PHASE", "WAITING ON", "ATTENTION", "DOSED", "NEXT SESSION", "AS OF"}, rows, func(row []string) style { return pressure(row[4]) }); err != nil {
 		return err
 	}
 	d.say("\n%s", indented("", "Times are the practice's ("+strings.Join(zones, ", ")+")."))
@@ -166,6 +203,9 @@ func (d *desk) listRow(l listed) []string {
 	phase, attention, waiting := l.Phase, l.Attention, strings.Join(l.WaitingOn, "\n")
 	if !l.Started {
 		phase, attention = "not started", "enrol"
+	}
+	if l.OnHold {
+		phase += "\non hold"
 	}
 	if l.Outcome != "" {
 		how, _, _ := strings.Cut(l.Outcome, "-")
@@ -184,6 +224,17 @@ func (d *desk) listRow(l listed) []string {
 		l.Code, wrap(l.GivenName+" "+l.FamilyName, 12, true), phase, waiting, attention,
 		strconv.Itoa(l.DosingDone), shortMoment(l.NextSession, zone), asOfCell(d.now(), l.AsOf, zone),
 	}
+}
+
+// pressure is how a line with this attention is marked.
+func pressure(attention string) style {
+	switch attention {
+	case string(pathway.UrgentAttention):
+		return pressing
+	case string(pathway.NoAttention), "-", "":
+		return nil
+	}
+	return overdue
 }
 
 func (d *desk) footnotes(found []listed) {

@@ -27,6 +27,9 @@ The milestone's fields follow as field=value: true and false are truth values,
 Or give the whole object with --json-input, as starter show prints it, or with
 --json-input - from standard input. Without the field "at" it happened now.
 
+At a terminal you are asked for what is missing, and shown what is about to be
+recorded; --no-questions sends what was typed.
+
 If no answer comes, the same message can be sent again under the id that is then
 printed: it is taken once, however often it is sent.`
 
@@ -43,7 +46,7 @@ const recordExample = `  starter record --list
 type recordFlags struct {
 	by, input            string
 	signal, list, asJSON bool
-	hasInput             bool
+	hasInput, silent     bool
 }
 
 func (d *desk) recordCommand() *cobra.Command {
@@ -56,6 +59,7 @@ func (d *desk) recordCommand() *cobra.Command {
 	c.Flags().StringVar(&f.input, "json-input", "", "the message as one JSON object; - reads it from standard input")
 	c.Flags().BoolVar(&f.signal, "signal", false, "send a signal, which cannot answer, instead of an update")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the answer as JSON")
+	c.Flags().BoolVar(&f.silent, "no-questions", false, "ask for nothing at a terminal either")
 	c.Flags().BoolVar(&f.list, "list", false, "list the milestones: who records them, what for, and an example")
 	c.RunE = d.does(func(ctx context.Context, args []string) error {
 		f.hasInput = c.Flags().Changed("json-input")
@@ -79,7 +83,7 @@ func (d *desk) record(ctx context.Context, args []string, f recordFlags) error {
 	if err != nil {
 		return err
 	}
-	m, err := d.message(kind, args[2:], f)
+	m, err := d.message(ctx, code, kind, args[2:], f)
 	if err != nil {
 		return err
 	}
@@ -93,7 +97,7 @@ func (d *desk) record(ctx context.Context, args []string, f recordFlags) error {
 	return d.update(ctx, temporal, code, m, f.asJSON)
 }
 
-func (d *desk) message(kind pathway.MessageType, args []string, f recordFlags) (outgoing, error) {
+func (d *desk) message(ctx context.Context, code string, kind pathway.MessageType, args []string, f recordFlags) (outgoing, error) {
 	var fields []member
 	var err error
 	switch {
@@ -107,17 +111,47 @@ func (d *desk) message(kind pathway.MessageType, args []string, f recordFlags) (
 	if err != nil {
 		return outgoing{}, err
 	}
-	by := f.by
-	if by == "" {
-		s, err := d.settings()
+	by, err := d.author(f.by, fields)
+	if err != nil {
+		return outgoing{}, err
+	}
+	if d.terminal && !f.hasInput && !f.silent && lacks(kind, fields) {
+		v, err := d.view(ctx, code)
 		if err != nil {
 			return outgoing{}, err
 		}
-		by = s["KAP_BY"]
-	} else if has(fields, "by") {
-		return outgoing{}, usage("by: found it as a flag and as a field, expected it once")
+		if by == "" && !has(fields, "by") {
+			if by, err = d.line("by (your staff id): "); err != nil {
+				return outgoing{}, err
+			}
+		}
+		if fields, err = d.askFields(v, kind, fields); err != nil {
+			return outgoing{}, err
+		}
 	}
 	return compose(kind, fields, by)
+}
+
+// lacks says whether a message was typed without its fields. One that needs none is complete as it is.
+func lacks(kind pathway.MessageType, fields []member) bool {
+	for _, t := range kind.Takes() {
+		if t.Must && t.Name != "by" && !has(fields, t.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// author is who sends a message: by the flag, by the field, or as KAP_BY says.
+func (d *desk) author(flag string, fields []member) (string, error) {
+	if flag != "" && has(fields, "by") {
+		return "", usage("by: found it as a flag and as a field, expected it once")
+	}
+	if flag != "" {
+		return flag, nil
+	}
+	s, err := d.settings()
+	return s["KAP_BY"], err
 }
 
 func (d *desk) jsonInput(text string) ([]member, error) {

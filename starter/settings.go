@@ -124,6 +124,10 @@ func (d *desk) house() (practice.Practice, pathway.Protocol, error) {
 	if err != nil {
 		return practice.Practice{}, pathway.Protocol{}, err
 	}
+	return s.house()
+}
+
+func (s settings) house() (practice.Practice, pathway.Protocol, error) {
 	house, err := practice.Load(s["KAP_PRACTICE"])
 	if err != nil {
 		return practice.Practice{}, pathway.Protocol{}, usage("KAP_PRACTICE: %s; correct the file or the setting", oneLine(err.Error()))

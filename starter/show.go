@@ -369,7 +369,7 @@ func (d *desk) printSessions(s *pathway.Status, zone *time.Location) error {
 		rows = append(rows, []string{"  " + x.Name, x.Start.In(zone).Format("Mon 2 Jan 2006"), x.Start.In(zone).Format("15:04") + "-" + x.End.In(zone).Format("15:04"), string(x.State)})
 	}
 	d.say("")
-	return table(d.stdout, []string{"  SESSION", "DAY", "TIME (" + zone.String() + ")", "STATE"}, rows)
+	return d.table([]string{"  SESSION", "DAY", "TIME (" + zone.String() + ")", "STATE"}, rows, unmarked)
 }
 
 func (d *desk) printJournal(lines []records.JournalLine, zone *time.Location) {
@@ -399,7 +399,7 @@ func (d *desk) printMails(lines []records.MailLine, zone *time.Location) error {
 	for _, l := range lines {
 		rows = append(rows, []string{"  " + l.Key, l.Status, fmt.Sprint(l.Attempts), shortMoment(&l.CreatedAt, zone), shortMoment(l.SettledAt, zone)})
 	}
-	return table(d.stdout, []string{"  MAIL", "STATUS", "TRIES", "WRITTEN", "SETTLED"}, rows)
+	return d.table([]string{"  MAIL", "STATUS", "TRIES", "WRITTEN", "SETTLED"}, rows, unmarked)
 }
 
 // holdSentence says what holds the pathway, since when, and who has yet to release it.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -12,25 +13,37 @@ import (
 // screen is the width for which everything is laid out.
 const screen = 80
 
-// table writes rows under a heading. A cell may hold several lines.
-func table(w io.Writer, heading []string, rows [][]string) error {
+// table writes rows under a heading, each marked as mark says. A cell may hold several lines.
+func (d *desk) table(head []string, rows [][]string, mark func(row []string) style) error {
 	var laid bytes.Buffer
 	t := tabwriter.NewWriter(&laid, 0, 0, 1, ' ', 0)
-	for _, row := range append([][]string{heading}, rows...) {
-		if _, err := io.WriteString(t, tableRow(row)); err != nil {
+	var marks []style // of each line
+	for i, row := range append([][]string{head}, rows...) {
+		how := heading
+		if i > 0 {
+			how = mark(row)
+		}
+		text := tableRow(row)
+		marks = append(marks, slices.Repeat([]style{how}, strings.Count(text, "\n"))...)
+		if _, err := io.WriteString(t, text); err != nil {
 			return err
 		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	n := 0
 	for line := range strings.Lines(laid.String()) { // the last column's empty cells leave blanks
-		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+		if _, err := io.WriteString(d.stdout, d.paint(marks[n], strings.TrimRight(line, " \n"))+"\n"); err != nil {
 			return err
 		}
+		n++
 	}
 	return nil
 }
+
+// unmarked leaves every line of a table as it is.
+func unmarked([]string) style { return nil }
 
 func tableRow(row []string) string {
 	var cells [][]string

@@ -60,7 +60,8 @@ const onCall = "o-call"
 // writePractice writes a practice that is open all week and never closed, so that no test depends on the day it runs.
 func writePractice(dir string) (string, error) {
 	var b strings.Builder
-	b.WriteString(`mail: {name: Linden Street Practice, from: appointments@linden.example, reply_to: desk@linden.example, phone: "+1 555 0100", location: "12 Linden Street"}
+	b.WriteString(`name: Linden Street
+mail: {name: Linden Street Practice, from: appointments@linden.example, reply_to: desk@linden.example, phone: "+1 555 0100", location: "12 Linden Street"}
 zone: America/New_York
 opening_hours:
 `)
@@ -68,7 +69,9 @@ opening_hours:
 		fmt.Fprintf(&b, "  %s: [\"08:00-18:00\"]\n", day)
 	}
 	b.WriteString("staff:\n")
-	member := func(id, role string) { fmt.Fprintf(&b, "  - {id: %s, role: %s, email: %s}\n", id, role, address(id)) }
+	member := func(id, role string) {
+		fmt.Fprintf(&b, "  - {id: %s, name: %[1]s, role: %s, email: %s}\n", id, role, address(id))
+	}
 	for n := range therapists {
 		member(fmt.Sprintf("t-%d", n+1), "therapist")
 		member(fmt.Sprintf("p-%d", n+1), "prescriber")

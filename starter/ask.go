@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kap/pathway"
+)
+
+// errNoAnswer is the end of the input where an answer was awaited.
+var errNoAnswer = usage("the answers ended before everything was asked; nothing was recorded")
+
+// line asks a question and reads one line.
+func (d *desk) line(question string) (string, error) {
+	fmt.Fprint(d.stderr, question)
+	text, err := d.stdin.ReadString('\n')
+	if text = strings.TrimSpace(text); err != nil && text == "" {
+		fmt.Fprintln(d.stderr)
+		return "", errNoAnswer
+	}
+	return text, nil
+}
+
+// choose lets somebody pick one of several lines by its number, or by its own words.
+func (d *desk) choose(question string, lines []string) (int, error) {
+	fmt.Fprintln(d.stderr, indented("", question))
+	for i, l := range lines {
+		fmt.Fprintln(d.stderr, indented(fmt.Sprintf("  %2d  ", i+1), clean(l)))
+	}
+	for {
+		text, err := d.line("Number: ")
+		if err != nil {
+			return 0, err
+		}
+		if i := slices.Index(lines, text); i >= 0 {
+			return i, nil
+		}
+		if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= len(lines) {
+			return n - 1, nil
+		}
+		fmt.Fprintf(d.stderr, "Expected a number from 1 to %d.\n", len(lines))
+	}
+}
+
+// form asks for a message field by field. What the pathway's own task proposes is offered where it only says what is meant: which
+// session, which hold, which form. What was decided and what happened is never offered: somebody has to say it.
+type form struct {
+	*desk
+	kind     pathway.MessageType
+	proposed []member
+	zone     *time.Location
+	fields   []member
+}
+
+// fill asks for what the message needs and does not have, and for what the task proposes beside; then for anything else.
+func (f *form) fill() error {
+	takes := f.kind.Takes()
+	asked := 0
+	for _, t := range takes {
+		needed := t.Must || has(f.proposed, t.Name)
+		if t.Name == "by" || has(f.fields, t.Name) || !needed {
+			continue
+		}
+		if asked++; asked == 1 {
+			fmt.Fprintf(f.stderr, "%s\n\n", indented("", f.kind.About))
+		}
+		if err := f.ask(t); err != nil {
+			return err
+		}
+	}
+	var rest []string
+	for _, t := range takes {
+		if t.Name != "by" && t.Name != "id" && !has(f.fields, t.Name) {
+			rest = append(rest, t.Name)
+		}
+	}
+	for len(rest) > 0 {
+		fmt.Fprintln(f.stderr, indented("", "It may also say: "+strings.Join(rest, ", ")+"."))
+		name, err := f.line("One of these, or Enter to go on: ")
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			break
+		}
+		i := slices.IndexFunc(takes, func(t pathway.Takes) bool { return t.Name == name })
+		if i < 0 || !slices.Contains(rest, name) {
+			fmt.Fprintf(f.stderr, "Found %q, expected one of them.\n", name)
+			continue
+		}
+		if err := f.ask(takes[i]); err != nil {
+			return err
+		}
+		rest = slices.DeleteFunc(rest, func(r string) bool { return r == name })
+	}
+	return nil
+}
+
+// ask asks for one field until it gets a value that can stand.
+func (f *form) ask(t pathway.Takes) error {
+	expected := strings.TrimPrefix(t.Expected, "one of ")
+	offered := f.offered(t)
+	question := fmt.Sprintf("%s (%s)", t.Name, expected)
+	if offered != "" {
+		question += " [" + offered + "]"
+	}
+	for {
+		text, err := f.line(indented("", question) + ": ")
+		if err != nil {
+			return err
+		}
+		if text == "" {
+			text = offered
+		}
+		if text == "" && !t.Must {
+			return nil
+		}
+		if text == "" {
+			fmt.Fprintf(f.stderr, "Expected %s.\n", t.Expected)
+			continue
+		}
+		raw := answered(t, text)
+		if err := f.kind.CheckField(t.Name, raw, f.zone); err != nil {
+			_, what, _ := strings.Cut(err.Error(), ": ")
+			fmt.Fprintln(f.stderr, indented("", strings.ToUpper(what[:1])+what[1:]+"."))
+			continue
+		}
+		f.fields = append(f.fields, member{t.Name, raw})
+		return nil
+	}
+}
+
+// offered is what Enter stands for.
+func (f *form) offered(t pathway.Takes) string {
+	i := slices.IndexFunc(f.proposed, func(m member) bool { return m.name == t.Name })
+	if i < 0 || slices.Contains([]string{"decision", "outcome", "next"}, t.Name) {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(f.proposed[i].raw, &text) != nil || strings.HasPrefix(text, "<") {
+		return "" // a truth value, a number, or left open
+	}
+	return text
+}
+
+// answered writes as JSON what somebody typed: yes and no are truth values where one is expected.
+func answered(t pathway.Takes, text string) json.RawMessage {
+	switch {
+	case t.List:
+		return listValue(text)
+	case t.Expected == "true or false":
+		switch strings.ToLower(text) {
+		case "yes", "y", "true":
+			return json.RawMessage("true")
+		case "no", "n", "false":
+			return json.RawMessage("false")
+		}
+	case t.Expected == "a whole number" && json.Valid([]byte(text)):
+		return json.RawMessage(text)
+	}
+	return textMember(t.Name, text).raw
+}
+
+// confirm shows what is about to be recorded, because a slip of the finger is not a decision.
+func (f *form) confirm(code string) error {
+	fmt.Fprintf(f.stderr, "\n%s on %s:\n", f.kind.Name, code)
+	for _, m := range f.fields {
+		fmt.Fprintln(f.stderr, indented("  ", clean(m.name+": "+strings.Trim(string(m.raw), `"`))))
+	}
+	yes, err := f.yesNo("Record this? [yes/no] ")
+	if err != nil {
+		return errNoAnswer
+	}
+	if !yes {
+		return usage("nothing was recorded")
+	}
+	return nil
+}
+
+// askFields asks whoever sits at the terminal for the message's fields. It takes the pathway's own task as the form where there is one.
+func (d *desk) askFields(v *view, kind pathway.MessageType, fields []member) ([]member, error) {
+	f := form{desk: d, kind: kind, fields: fields, zone: time.UTC}
+	if v.Status != nil {
+		f.zone = zoneOf(v.Status.Zone)
+		var err error
+		if f.proposed, err = d.whichForm(v.Status.Tasks, kind, fields); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.fill(); err != nil {
+		return nil, err
+	}
+	return f.fields, f.confirm(v.Pathway)
+}
+
+// whichForm finds the task that asks for such a message and does not contradict what was typed; somebody chooses where there are several.
+func (d *desk) whichForm(tasks []pathway.TaskView, kind pathway.MessageType, fields []member) ([]member, error) {
+	var forms [][]member
+	var lines []string
+	for _, t := range tasks {
+		proposed, err := membersOf([]byte(t.JSON))
+		if t.Message != kind.Name || err != nil {
+			continue
+		}
+		contradicts := slices.ContainsFunc(fields, func(f member) bool {
+			return slices.Contains([]string{"session", "scale", "hold", "task", "as"}, f.name) &&
+				slices.ContainsFunc(proposed, func(p member) bool { return p.name == f.name && string(p.raw) != string(f.raw) })
+		})
+		if !contradicts {
+			forms, lines = append(forms, proposed), append(lines, t.What)
+		}
+	}
+	if len(forms) == 0 {
+		return nil, nil
+	}
+	if len(forms) == 1 {
+		return forms[0], nil
+	}
+	i, err := d.choose("Several things ask for this. Which one is it?", lines)
+	var f *failure
+	if errors.As(err, &f) {
+		return nil, err
+	}
+	return forms[i], err
+}
