@@ -105,6 +105,9 @@ func (f *form) fill() error {
 func (f *form) ask(t pathway.Takes) error {
 	expected := strings.TrimPrefix(t.Expected, "one of ")
 	offered := f.offered(t)
+	if !t.Must && offered == "" {
+		expected += "; Enter leaves it out"
+	}
 	question := fmt.Sprintf("%s (%s)", t.Name, expected)
 	if offered != "" {
 		question += " [" + offered + "]"

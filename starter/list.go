@@ -93,6 +93,9 @@ type listed struct {
 }
 
 func (d *desk) list(ctx context.Context, f listFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	store, err := d.records(ctx)
 	if err != nil {
 		return err
@@ -109,9 +112,6 @@ func (d *desk) list(ctx context.Context, f listFlags) error {
 
 // listed reads what the flags choose.
 func (d *desk) listed(ctx context.Context, store *records.Store, f listFlags) ([]listed, error) {
-	if err := f.check(); err != nil {
-		return nil, err
-	}
 	if _, err := d.staff("--for", f.staff); err != nil {
 		return nil, err
 	}

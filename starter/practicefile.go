@@ -16,8 +16,8 @@ import (
 )
 
 const practiceHelp = `Reads the practice's two files as worker and starter will read them, says what
-is in them, and what is wrong or worth a second look. Without FILE it reads those
-that KAP_PRACTICE and KAP_PROTOCOL name, or the samples.
+is in them, and what is wrong or worth a second look. Without FILE it reads
+those that KAP_PRACTICE and KAP_PROTOCOL name, or the samples.
 
 Where the practice's database is at hand, it also looks for open pathways whose
 care team names somebody who is not in the file.`

@@ -38,14 +38,28 @@ func begun(t *testing.T, store *records.Store, code, given string, at time.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
-	step, _ := p.Due(at)
-	if step == nil {
+	if steps(t, store, p, at) == 0 {
 		t.Fatal("a new pathway has nothing to write")
 	}
-	if _, err := store.Commit(t.Context(), house.Calendar(), pathway.ConsentDocument{}, p, *step); err != nil {
+	return p
+}
+
+// steps has a pathway's steps written, as a worker would, and says how many there were.
+func steps(t *testing.T, store *records.Store, p *pathway.Pathway, now time.Time) int {
+	t.Helper()
+	house, _, err := newDesk(strings.NewReader(""), nil, nil, nil).house()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	for n := 0; ; n++ {
+		step, _ := p.Due(now.UTC()) // as the workflow's clock is
+		if step == nil {
+			return n
+		}
+		if _, err := store.Commit(t.Context(), house.Calendar(), pathway.ConsentDocument{}, p, *step); err != nil { // which settles it on p, too
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestWhatTheRecordsHoldIsShownWithoutTemporal(t *testing.T) {

@@ -158,9 +158,9 @@ func (d *desk) nameless(rows any) error {
 	return out.Encode(json.RawMessage(text))
 }
 
-const doneHelp = `Says that a call, a conversation, a letter or another human act was done, or that
-you look after something urgent. Which tasks are open, and by what name, is in
-starter tasks. A beginning of the name is enough where it fits only one.
+const doneHelp = `Says that a call, a conversation, a letter or another human act was done, or
+that you look after something urgent. Which tasks are open, and by what name, is
+in starter tasks. A beginning of the name is enough where it fits only one.
 
 What became of it is done, reached, tried, declined or acknowledged; at a
 terminal you are asked. "tried" keeps a call open.`

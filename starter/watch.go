@@ -12,9 +12,9 @@ import (
 	"kap/records"
 )
 
-const watchHelp = `Shows the board of pathways and keeps it up to date until Ctrl-C: as starter list
-has them, with what has changed since the last look marked by a star. Where the
-output is no terminal, it prints a line for each change instead.
+const watchHelp = `Shows the board of pathways and keeps it up to date until Ctrl-C: as starter
+list has them, with what has changed since the last look marked by a star. Where
+the output is no terminal, it prints a line for each change instead.
 
 While PostgreSQL does not answer, the board says so and goes on asking.`
 
@@ -40,6 +40,9 @@ func (d *desk) watchCommand() *cobra.Command {
 func (d *desk) watch(ctx context.Context, f watchFlags) error {
 	if f.every < 200*time.Millisecond || f.every > time.Hour {
 		return usage("--every: found %s, expected 200ms to 1h", f.every)
+	}
+	if err := f.check(); err != nil {
+		return err
 	}
 	store, err := d.records(ctx)
 	if err != nil {
@@ -158,6 +161,9 @@ func gist(l listed) string {
 	}
 	if l.NextSession != nil {
 		parts = append(parts, "next "+shortMoment(l.NextSession, zoneOf(l.Zone)))
+	}
+	if l.OnHold {
+		parts = append(parts, "on hold")
 	}
 	if l.Pulse == stalled {
 		parts = append(parts, string(stalled))

@@ -1,0 +1,378 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kap/pathway"
+	"kap/records"
+)
+
+// at80 holds every line against the width of an old terminal, but for those that are to be copied.
+func (s said) at80(t *testing.T) {
+	t.Helper()
+	for line := range strings.Lines(s.out) {
+		if len([]rune(strings.TrimRight(line, "\n"))) > screen && !strings.Contains(line, os.Args[0]) {
+			t.Errorf("longer than %d: %s", screen, line)
+		}
+	}
+}
+
+// written records a message, or has it refused, and has what follows from it written.
+func written(t *testing.T, store *records.Store, p *pathway.Pathway, now time.Time, name, message string) {
+	t.Helper()
+	if _, err := p.Record(name, []byte(message), now.UTC()); err != nil && pathway.AsRefusal(err) == nil {
+		t.Fatal(err)
+	}
+	steps(t, store, p, now)
+}
+
+const cleared = `{"by":"p-singh","decision":"cleared","medications_reviewed":true,"cardiovascular_history_reviewed":true,"psychiatric_history_reviewed":true,"medically_stable":true}`
+
+// prepared is a pathway whose preparation is booked.
+func prepared(t *testing.T, store *records.Store, code, given string, at time.Time) *pathway.Pathway {
+	t.Helper()
+	p := begun(t, store, code, given, at)
+	for _, m := range []struct{ name, says string }{
+		{"prescriber-clearance", cleared}, {"psychological-evaluation", pathway.Message("psychological-evaluation").Example},
+		{"consent", p.ExampleFor("consent", pathway.Therapist)}, {"safety-plan", pathway.Message("safety-plan").Example},
+	} {
+		written(t, store, p, at, m.name, m.says)
+	}
+	return p
+}
+
+func TestTasksAreListedForWhoeverOwesThem(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	begun(t, store, "K7Q2M9", "Anna", time.Now())
+
+	s := command(t, env, "", "tasks", "--for", "p-singh")
+	s.wants(t, done, "K7Q2M9  Anna Meyer", "prescriber: Say whether treatment is medically acceptable", " record prescriber-clearance K7Q2M9", "since ", "due ")
+	s.at80(t)
+	if strings.Contains(s.out, "psychological") {
+		t.Errorf("the prescriber is shown the therapist's:\n%s", s.out)
+	}
+	command(t, env, "", "tasks", "k7q2m9").wants(t, done, "psychological-evaluation", "safety-plan", "consent")
+	command(t, env, "", "tasks", "--for", "t-ortiz").wants(t, done, "Nothing is owed.")
+	command(t, env, "", "tasks", "--urgent").wants(t, done, "Nothing is owed.")
+	command(t, env, "", "tasks", "--for", "t-nobody").wants(t, misuse, `--for: found "t-nobody", expected the id of one of the practice's staff: t-lane`)
+	command(t, env, "", "tasks", "--role", "boss").wants(t, misuse, `--role: found "boss"`)
+	command(t, env, "", "tasks", "B2B2B2").wants(t, unanswered, "there is no pathway B2B2B2")
+	s = command(t, env, "", "tasks", "--role", "therapist", "--json")
+	var rows []records.TaskLine
+	if err := json.Unmarshal([]byte(s.out), &rows); err != nil || len(rows) == 0 || strings.Contains(s.out, "Anna") {
+		t.Errorf("found %v in\n%s", err, s.out)
+	}
+}
+
+func TestTheDayShowsSessionsTasksAndChanges(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	now := time.Now()
+	p := prepared(t, store, "K7Q2M9", "Anna", now)
+	begun(t, store, "B2B2B2", "Bartholomew", now)
+	first := p.Appointments[0]
+	zone, _ := time.LoadLocation("America/New_York")
+	day := first.Start.In(zone).Format(time.DateOnly)
+
+	s := command(t, env, "", "today", "--for", "t-lane", "--on", day)
+	s.wants(t, done, first.Start.In(zone).Format("Monday 2 January 2006")+": Maya Lane, therapist", first.Start.In(zone).Format("15:04")+"-", "K7Q2M9  preparation-1    Anna Meyer",
+		"Owed", "B2B2B2  Bartholomew Meyer", "Changed since")
+	s.at80(t)
+	command(t, append(env, "KAP_BY=t-lane"), "", "today").wants(t, done, "Maya Lane, therapist", "none today", "prescriber's clearance: cleared", "(p-singh)", "The next seven days", "preparation-1")
+	s = command(t, env, "", "today", "--for", "t-ortiz", "--on", day)
+	s.wants(t, done, "Elena Ortiz, therapist", "none today", "nothing", "no session is booked")
+	command(t, env, "", "today").wants(t, done, "the whole practice")
+	command(t, env, "", "today", "--on", "tomorrow").wants(t, misuse, `--on: found "tomorrow", expected a date such as 2026-12-15`)
+	s = command(t, env, "", "today", "--for", "t-lane", "--on", day, "--json")
+	var a agenda
+	if err := json.Unmarshal([]byte(s.out), &a); err != nil || len(a.Sessions) != 1 || len(a.Tasks) == 0 || strings.Contains(s.out, "Meyer") {
+		t.Errorf("found %+v, %v in\n%s", a, err, s.out)
+	}
+}
+
+// What has been urgent for two hours reaches whoever is on call, who is on no care team here.
+func TestWhoeverIsOnCallSeesWhatIsUrgent(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	now := time.Now().Add(-3 * time.Hour)
+	p := begun(t, store, "K7Q2M9", "Anna", now)
+	written(t, store, p, now, "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
+	command(t, env, "", "today", "--for", "t-khan").wants(t, done, "URGENT K7Q2M9", "on call: ")
+	s := command(t, env, "", "today", "--for", "t-ortiz")
+	if strings.Contains(s.out, "K7Q2M9") {
+		t.Errorf("somebody else sees it, too:\n%s", s.out)
+	}
+	command(t, env, "", "list", "--on-hold").wants(t, done, "on hold", "urgent")
+	command(t, env, "", "tasks", "--urgent", "--for", "t-lane").wants(t, done, "URGENT K7Q2M9", "hold-1")
+}
+
+func TestTheStoryOfAPathway(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	now := time.Now()
+	p := prepared(t, store, "K7Q2M9", "Anna", now.Add(-time.Hour))
+	written(t, store, p, now, "measure", `{"by":"p-singh","scale":"phq-9","total":14,"item_9":0}`)
+
+	s := command(t, env, "", "history", "k7q2m9")
+	s.wants(t, done, "K7Q2M9  Anna Meyer", "Enrolled under protocol", "Prescriber's clearance: cleared", "(p-singh) [", "Preparation-1 is booked for", "Mail booked/preparation-1/r1 waits to be sent",
+		"P-singh's measure was not taken: by: found p-singh")
+	s.at80(t)
+	if strings.Index(s.out, "Preparation-1 is booked") > strings.Index(s.out, "Mail booked/preparation-1") || strings.Index(s.out, "Mail booked/preparation-1") > strings.Index(s.out, "was not taken") {
+		t.Errorf("told in another order:\n%s", s.out)
+	}
+	s = command(t, env, "", "history", "K7Q2M9", "--people")
+	if strings.Contains(s.out, "booked") || !strings.Contains(s.out, "cleared") || !strings.Contains(s.out, "was not taken") {
+		t.Errorf("people alone:\n%s", s.out)
+	}
+	command(t, env, "", "history", "K7Q2M9", "--since", "2100-01-01").wants(t, done, "Nothing yet.")
+	command(t, env, "", "history", "K7Q2M9", "--since", "lately").wants(t, misuse, `--since: found "lately"`)
+	s = command(t, env, "", "history", "K7Q2M9", "--json")
+	var events []event
+	if err := json.Unmarshal([]byte(s.out), &events); err != nil || len(events) < 8 || strings.Contains(s.out, "Meyer") {
+		t.Errorf("found %v in\n%s", err, s.out)
+	}
+}
+
+func TestTheListIsNarrowed(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	prepared(t, store, "K7Q2M9", "Anna", time.Now())
+	begun(t, store, "B2B2B2", "Bartholomew", time.Now())
+	for _, row := range []struct {
+		args  []string
+		shown []string
+	}{
+		{[]string{"--for", "t-lane"}, []string{"K7Q2M9", "B2B2B2"}},
+		{[]string{"--for", "t-ortiz"}, nil},
+		{[]string{"--session-within", "9"}, []string{"K7Q2M9"}},
+		{[]string{"--waiting-on", "prescriber"}, []string{"B2B2B2"}},
+		{[]string{"--stalled"}, nil},
+		{[]string{"--outcome", "lapsed"}, nil},
+	} {
+		s := command(t, env, "", append([]string{"list"}, row.args...)...)
+		for _, code := range []string{"K7Q2M9", "B2B2B2"} {
+			if strings.Contains(s.out, code) != slices.Contains(row.shown, code) {
+				t.Errorf("%v shows\n%s", row.args, s.out)
+			}
+		}
+	}
+	command(t, env, "", "list", "--outcome", "cured").wants(t, misuse, `--outcome: found "cured", expected one of completed`)
+	command(t, env, "", "list", "--session-within", "-1").wants(t, misuse, "--session-within: found -1")
+}
+
+// paper is an output that can be read while it is written.
+type paper struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *paper) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
+}
+
+func (p *paper) awaits(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(p.String(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not say %q:\n%s", text, p)
+		}
+	}
+}
+
+func TestTheBoardFollowsWhatHappens(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	p := begun(t, store, "K7Q2M9", "Anna", time.Now())
+	for _, atATerminal := range []bool{false, true} {
+		ctx, stop := context.WithCancel(t.Context())
+		var out paper
+		d := newDesk(strings.NewReader(""), &out, &out, append([]string{"HOME=" + t.TempDir()}, env...))
+		d.colours = atATerminal
+		ended := make(chan int)
+		go func() { ended <- d.run(ctx, []string{"watch", "--every", "200ms"}) }()
+		if atATerminal {
+			out.awaits(t, "1 pathways: 1 urgent")
+			written(t, store, p, time.Now(), "risk-assessment", pathway.Message("risk-assessment").Example)
+			written(t, store, p, time.Now(), "release", `{"by":"t-lane","hold":"hold-1","reason":"seen"}`)
+			out.awaits(t, "K7Q2M9*")
+			out.awaits(t, "\x1b[")
+		} else {
+			out.awaits(t, "watching: 1 pathways: 0 urgent")
+			written(t, store, p, time.Now(), "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
+			out.awaits(t, "K7Q2M9  screening, attention urgent")
+		}
+		stop()
+		if code := <-ended; code != done {
+			t.Errorf("interrupted, it ends with %d:\n%s", code, &out)
+		}
+		d.close()
+		if !atATerminal && strings.Contains(out.String(), "\x1b") {
+			t.Errorf("found colours where there is no terminal: %q", out.String())
+		}
+	}
+	command(t, env, "", "watch", "--every", "1ms").wants(t, misuse, "--every: found 1ms")
+}
+
+func TestThePracticesFilesAreChecked(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	begun(t, store, "K7Q2M9", "Anna", time.Now())
+	sample, err := os.ReadFile("../practice/practice.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(old, anew string) string {
+		t.Helper()
+		if !strings.Contains(string(sample), old) {
+			t.Fatalf("the sample has no %q", old)
+		}
+		path := filepath.Join(t.TempDir(), "practice.yaml")
+		if err := os.WriteFile(path, []byte(strings.Replace(string(sample), old, anew, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	s := command(t, env, "", "practice", "check")
+	s.wants(t, done, "the sample practice: Linden Street KAP", "Mon-Fri 08:00-18:00, Sat 09:00-13:00", "Maya Lane (t-lane)", "Iris Khan (t-khan)", "have not signed off", "Both files can be used.")
+	s.at80(t)
+	for _, row := range []struct {
+		is, path string
+		exit     int
+		says     string
+	}{
+		{"a member of a care team who left", with("id: t-lane", "id: t-long"), done, "t-lane is the therapist of 1 open pathways (such as K7Q2M9)"},
+		{"nobody prescribes", with("role: prescriber", "role: coordinator"), done, "p-singh is the prescriber of 1 open pathways"},
+		{"a mail name that tells", with("name: Linden Street Practice", "name: Linden Ketamine Practice"), misuse, `mail.name: found "Ketamine" in it`},
+		{"hours too short for a dosing session", with(string(sample[strings.Index(string(sample), "opening_hours:"):strings.Index(string(sample), "closures:")]),
+			"opening_hours:\n  monday: [\"09:00-11:00\"]\n\n"), misuse, "opening_hours: no dosing session of 180 minutes fits"},
+		{"no day for the integration", with(string(sample[strings.Index(string(sample), "opening_hours:"):strings.Index(string(sample), "closures:")]),
+			"opening_hours:\n  monday: [\"09:00-18:00\"]\n\n"), misuse, "no dosing session has room for its integration 24 to 72 hours after it"},
+		{"a field wrong", with("zone: America/New_York", "zone: Nowhere"), misuse, `zone: found "Nowhere"`},
+		{"no such file", filepath.Join(t.TempDir(), "none.yaml"), misuse, "none.yaml"},
+	} {
+		t.Run(row.is, func(t *testing.T) { command(t, env, "", "practice", "check", row.path).wants(t, row.exit, row.says) })
+	}
+	command(t, []string{"DATABASE_URL=postgres://kap@" + nowhere + "/kap"}, "", "practice", "check").wants(t, done, "database does not answer: the care teams of open pathways")
+}
+
+// sitting is a command line at which somebody types.
+func sitting(t *testing.T, env []string, typed string, args ...string) said {
+	t.Helper()
+	var out, err bytes.Buffer
+	d := newDesk(strings.NewReader(typed), &out, &err, append([]string{"TEMPORAL_ADDRESS=" + nowhere, "HOME=" + t.TempDir()}, env...))
+	defer d.close()
+	d.terminal = true
+	code := d.run(t.Context(), args)
+	return said{code, out.String(), err.String()}
+}
+
+// Whoever sits at a terminal is asked for what is missing: what was decided and what happened is never offered, a slip is asked
+// again, and nothing goes out before it was shown. Temporal is away here, which is where each of them ends that gets so far.
+func TestWhatIsMissingIsAskedFor(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	p := prepared(t, store, "K7Q2M9", "Anna", time.Now())
+	begun(t, store, "B2B2B2", "Bartholomew", time.Now())
+	sent := "Temporal does not answer"
+
+	s := sitting(t, env, "p-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
+	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found something of 5 characters, expected one of cleared",
+		"medications_reviewed (true or false; Enter leaves it out):", "prescriber-clearance on B2B2B2:", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
+	if strings.Contains(s.err, "[cleared]") || strings.Contains(s.err, "[true]") {
+		t.Errorf("a decision is offered:\n%s", s.err)
+	}
+	// What the pathway knows is offered: the form that is in force.
+	s = sitting(t, append(env, "KAP_BY=t-lane"), "given\nyes\nyes\nyes\nyes\n\n\n\n\nno\n", "record", "consent", "B2B2B2")
+	s.wants(t, misuse, "document_version (a text) [2026-1]:", "evidence", "nothing was recorded")
+	// Optional fields are offered by name.
+	s = sitting(t, append(env, "KAP_BY=c-desk"), "preparation-1\nclient\nwhen\nreason\nill\n\nyes\n", "record", "cancel-session", "K7Q2M9")
+	s.wants(t, unreachable, "It may also say: ", `Found "when", expected one of them.`, "reason: ill", sent)
+	// The input ends: nothing is sent.
+	sitting(t, env, "t-lane\nsuitable\n", "record", "psychological-evaluation", "B2B2B2").wants(t, misuse, "nothing was recorded")
+	// Whoever gives all that is needed is asked nothing; nor is a script.
+	s = sitting(t, append(env, "KAP_BY=c-desk"), "", "record", "withdraw", "K7Q2M9")
+	s.wants(t, unreachable, sent)
+	s = sitting(t, append(env, "KAP_BY=p-singh"), "", "record", "prescriber-clearance", "K7Q2M9", "--no-questions")
+	s.wants(t, unreachable, sent)
+	if strings.Contains(s.err, "Record this?") {
+		t.Errorf("asked all the same:\n%s", s.err)
+	}
+	command(t, append(env, "KAP_BY=p-singh"), "", "record", "prescriber-clearance", "K7Q2M9").wants(t, unreachable, sent)
+
+	// done
+	at := p.Appointments[0].End.Add(time.Minute)
+	written(t, store, p, at, "session-held", `{"by":"t-lane","session":"preparation-1","outcome":"no-show"}`)
+	written(t, store, p, at, "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
+	sitting(t, append(env, "KAP_BY=t-lane"), "3\n1\n", "done", "K7Q2M9").wants(t, unreachable, "Which task?", "what became of it?", sent)
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist").wants(t, unreachable, sent)
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist", "reached").wants(t, misuse, `found the outcome "reached", expected acknowledged for hold/hold-1/therapist`)
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "safety-plan").wants(t, unanswered, `found the task "safety-plan", expected one of those open on K7Q2M9: `)
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "B2B2B2", "safety-plan").wants(t, misuse, "safety-plan is done by another message: ", " record safety-plan B2B2B2")
+	command(t, env, "", "done", "B2B2B2").wants(t, misuse, "found no task, expected one of those open on B2B2B2: none")
+}
+
+func TestAShellIsOfferedWhatFits(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	begun(t, store, "K7Q2M9", "Anna", time.Now())
+	for _, row := range []struct {
+		args  []string
+		wants []string
+	}{
+		{[]string{"record", "prescr"}, []string{"prescriber-clearance\tThe prescriber says"}},
+		{[]string{"record", "prescriber-clearance", ""}, []string{"K7Q2M9\tAnna Meyer, screening"}},
+		{[]string{"record", "prescriber-clearance", "K7Q2M9", "medically"}, []string{"medically_stable=\t"}},
+		{[]string{"record", "prescriber-clearance", "K7Q2M9", "decision="}, []string{"decision=cleared", "decision=revoked"}},
+		{[]string{"show", ""}, []string{"K7Q2M9\tAnna Meyer, screening"}},
+		{[]string{"tasks", "--for", ""}, []string{"t-lane\tMaya Lane, therapist"}},
+		{[]string{"list", "--phase", ""}, []string{"screening", "integration"}},
+		{[]string{"done", "K7Q2M9", ""}, []string{"prescriber-clearance\t"}},
+	} {
+		s := command(t, env, "", append([]string{"__complete"}, row.args...)...)
+		s.wants(t, done, append(row.wants, ":4")...)
+	}
+	// Where nothing answers, nothing is offered and nothing is said.
+	s := command(t, []string{"DATABASE_URL=postgres://kap@" + nowhere + "/kap"}, "", "__complete", "show", "")
+	if s.wants(t, done, ":4"); strings.Contains(s.out, "K7Q2M9") {
+		t.Errorf("found %s", s.out)
+	}
+	command(t, nil, "", "completion", "bash").wants(t, done, "__start_starter")
+}
+
+func TestColoursAreForTerminals(t *testing.T) {
+	t.Parallel()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if wantsColours(&bytes.Buffer{}, nil) || wantsColours(null, nil) {
+		t.Error("colours for something that is no terminal")
+	}
+	d := newDesk(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}, nil)
+	if found := d.paint(pressing, "URGENT"); found != "URGENT" {
+		t.Errorf("found %q", found)
+	}
+	d.colours = true
+	if found := d.paint(pressing, "URGENT"); !strings.HasPrefix(found, "\x1b[1;31mURGENT\x1b[") {
+		t.Errorf("found %q", found)
+	}
+}
