@@ -210,8 +210,9 @@ func TestTheBoardFollowsWhatHappens(t *testing.T) {
 		go func() { ended <- d.run(ctx, []string{"watch", "--every", "200ms"}) }()
 		if atATerminal {
 			out.awaits(t, "1 pathways: 1 urgent")
-			written(t, store, p, time.Now(), "risk-assessment", pathway.Message("risk-assessment").Example)
-			written(t, store, p, time.Now(), "release", `{"by":"t-lane","hold":"hold-1","reason":"seen"}`)
+			later := time.Now().Add(time.Minute)
+			written(t, store, p, later, "risk-assessment", pathway.Message("risk-assessment").Example)
+			written(t, store, p, later, "release", `{"by":"t-lane","hold":"hold-1","reason":"seen"}`)
 			out.awaits(t, "K7Q2M9*")
 			out.awaits(t, "\x1b[")
 		} else {
