@@ -441,3 +441,23 @@ var (
 
 // seen is what remains of a page without its markup.
 func seen(html string) string { return entities.Replace(tags.ReplaceAllString(html, "")) }
+
+// A word may hide in another, as they do in hosts and in names of houses.
+// shows: words-neutral
+func TestAPracticesAddressTellsNothing(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"hello@bayketamine.example", "hello@mindtherapy.example", "x@thekapclinic.example", "front@neuropsychiatry.example", "kap@linden.example"} {
+		p := samplePractice(t)
+		p.Mail.From = from
+		if err := mail.Discreet(p); err == nil || !strings.Contains(err.Error(), "mail.from: found ") {
+			t.Errorf("%s: said %v", from, err)
+		}
+	}
+	p := samplePractice(t)
+	if p.Mail.Location = "Hypnotherapy House, 3rd floor"; mail.Discreet(p) == nil {
+		t.Errorf("%s passes", p.Mail.Location)
+	}
+	if p.Mail.Location = "Kapital Square 3, Suite 12"; mail.Discreet(p) != nil {
+		t.Errorf("%s is refused: %v", p.Mail.Location, mail.Discreet(p))
+	}
+}

@@ -225,7 +225,7 @@ func (p *Pathway) wants(kind Kind, now time.Time) bool {
 	case Integration:
 		return p.unfollowed() != nil && !p.integrationDeclined()
 	case Preparation:
-		return p.preparationWanted() && p.dosed() == 0 && p.ending() == "" && p.screened(now)
+		return p.preparationWanted() && p.ending() == "" && p.screened(now)
 	}
 	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.bookable(p.dosingFrom(now), now)) == 0
 }
@@ -272,7 +272,21 @@ func (p *Pathway) dosingWanted() bool {
 
 // tooOften says whether a session fell through so often in a row that the therapist talks with the client first.
 func (p *Pathway) tooOften(kind Kind) bool {
-	return p.fellThrough(kind) > p.Protocol.Booking.RebookingsInARow
+	return p.fellThrough(kind) > p.Protocol.Booking.RebookingsInARow || kind == Dosing && p.unwilling() != nil
+}
+
+// unwilling is the last dosing session, where the client came to it and was not willing that day, until somebody has talked with them.
+func (p *Pathway) unwilling() *Appointment {
+	var last *Appointment
+	for i := range p.Appointments {
+		if a := &p.Appointments[i]; a.Kind == Dosing && a.Record != nil && (last == nil || a.Start.After(last.Start)) {
+			last = a
+		}
+	}
+	if last == nil || last.State != AttendedNotDosed || last.Record.ClientStillWilling == nil || *last.Record.ClientStillWilling || p.talkedSince(last.Start) {
+		return nil
+	}
+	return last
 }
 
 // fellThrough counts a session's no-shows and late cancellations since it was last held or talked about.
@@ -285,7 +299,7 @@ func (p *Pathway) fellThrough(kind Kind) int {
 		switch {
 		case a.State == Held || a.State == CutShort || a.State == AttendedNotDosed:
 			n = 0
-		case a.fellThrough() && !p.talkedSince(a.Start):
+		case a.fellThrough() && !p.talkedSince(earliest(a.Start, a.Over)):
 			n++
 		}
 	}

@@ -90,6 +90,12 @@ func (m *Correction) enrolment(p *Pathway, now time.Time) (string, *Refusal) {
 	if r := decode("enrolment", raw, &q.Eligibility, q.zone()); r != nil {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}
+	if !slices.Equal(q.Findings, p.Findings) {
+		q.FindingsHeard = now.Truncate(time.Second)
+	}
+	if was := p.Diagnosis.Evidence(); was != q.Diagnosis.Evidence() {
+		q.Formerly = append(q.Formerly, Former{was, now.Truncate(time.Second)})
+	}
 	q.lift(now)
 	q.owesAnew(p, now)
 	*p = *q

@@ -135,8 +135,8 @@ func (p *Pathway) deviations(a Appointment) []deviation {
 		{"medication-asked", isTrue(d.MedicationChangeAsked), "a change of medication was not asked about"},
 		{"urinary-asked", isTrue(d.UrinarySymptomsAsked), "urinary symptoms were not asked about"},
 		{"driving-explained", isTrue(d.NoDrivingExplained), "not driving until the next day was not explained"},
-		{"unbooked", a.Start.Sub(a.Planned).Abs() <= day, "it was not booked for that day"},
-		{"cancelled", a.Before != Cancelled && a.Before != CancelledLate, "it had been cancelled"},
+		{"unbooked", !a.Unbooked && a.Start.Sub(a.Planned).Abs() <= day, "it was not booked for that day"},
+		{"cancelled", a.Unbooked || a.Before != Cancelled && a.Before != CancelledLate, "it had been cancelled"},
 	} {
 		if !f.ok {
 			all = append(all, deviation{f.code, f.says})
@@ -154,6 +154,15 @@ func (p *Pathway) answered(a Appointment) bool {
 	return c != nil && c.Decision == Cleared && !c.At.Before(a.Start.Add(-pressureAhead))
 }
 
+// answersPressure says whether a clearance may be the answer to what was measured on a dosing day, where the last one was given
+// before anybody measured.
+func (p *Pathway) answersPressure(last, at time.Time) bool {
+	return slices.ContainsFunc(p.Appointments, func(a Appointment) bool {
+		from := a.Start.Add(-pressureAhead)
+		return a.Kind == Dosing && (a.State == Booked || a.dosed()) && !at.Before(from) && !at.After(a.End) && last.Before(from)
+	})
+}
+
 // pressureAhead is how long before a session begins its blood pressure is taken at the earliest.
 const pressureAhead = time.Hour
 
@@ -161,8 +170,12 @@ const pressureAhead = time.Hour
 // has not settled, and what the questions of the day brought out.
 func (p *Pathway) eventsOf(a Appointment) []AdverseEvent {
 	all := p.Events
-	if a.Kind != Dosing || a.Record == nil {
+	if a.Record == nil {
 		return all
+	}
+	at := a.End
+	if a.State != Held && a.State != CutShort && a.State != AttendedNotDosed {
+		at = a.Record.At
 	}
 	d, kinds := a.Record.DosingDay, []EventKind(nil)
 	if d.OrientedAndSteady != nil && !*d.OrientedAndSteady || d.NamedAdultDriving != nil && !*d.NamedAdultDriving {
@@ -176,7 +189,7 @@ func (p *Pathway) eventsOf(a Appointment) []AdverseEvent {
 		if slices.Contains(kinds[:i], kind) {
 			continue
 		}
-		e := AdverseEvent{Envelope: Envelope{By: a.Record.By, Role: a.Record.Role, Heard: a.Record.Heard, At: a.End, ID: a.Name + "/" + string(kind)}, Kind: kind, Severity: "moderate"}
+		e := AdverseEvent{Envelope: Envelope{By: a.Record.By, Role: a.Record.Role, Heard: a.Record.Heard, At: at, ID: a.Name + "/" + string(kind)}, Kind: kind, Severity: "moderate"}
 		all = insert(all, e)
 	}
 	return all

@@ -3,6 +3,7 @@ package pathway
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -151,8 +152,11 @@ func (p *Pathway) closingTasks(now, since time.Time) []Task {
 		return nil
 	}
 	all := p.measureTasks(p.unclosed(now), since, now)
-	if len(all) > 0 && now.Before(since.AddDate(0, 0, p.Protocol.Nudges.CallDays)) { // first the client is asked
+	if len(all) > 0 && now.Before(p.askedUntil()) { // first the client is asked
 		return all
+	}
+	if q := p.reviewBy(Prescriber, now); q != nil && q.Decision == StopReview {
+		return append(all, p.stopTask(*q))
 	}
 	for _, role := range clinicians {
 		if r := p.reviewBy(role, now); r != nil && r.Decision == CompleteReview {
@@ -199,7 +203,21 @@ func (p *Pathway) mayEnd(now time.Time) bool {
 			return false
 		}
 	}
+	if len(p.riskTasks(now)) > 0 || slices.ContainsFunc(p.Holds, p.unassessed) || slices.ContainsFunc(p.sessionTasks(now), p.unfinishedWelfare) {
+		return false
+	}
 	return len(p.endingTasks(now)) == 0
+}
+
+// unassessed says of a hold whether nobody has assessed the client's risk since it, where that is what it asks for.
+func (p *Pathway) unassessed(h HoldInForce) bool {
+	return h.inForce() && (h.Cause == Crisis || h.Cause == ItemNine) &&
+		!slices.ContainsFunc(p.Risks, func(r RiskAssessment) bool { return !r.At.Before(h.Since) && !r.Heard.Before(h.Known) })
+}
+
+// unfinishedWelfare says of a task whether it is a welfare call after which nobody was reached, nor tried often enough.
+func (p *Pathway) unfinishedWelfare(t Task) bool {
+	return strings.HasPrefix(t.Key, "welfare/") && !p.done(t.Key, t.Since)
 }
 
 // owed is something that the client, and nobody else, is waited for.

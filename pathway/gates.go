@@ -98,7 +98,7 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 			return "", refuse(MissingField, "prescriber-clearance: the field \"reason\" is missing; %s needs one", m.Decision)
 		}
 	}
-	if last := latest(p.Clearances, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
+	if last := latest(p.Clearances, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) && !p.answersPressure(last.At, m.At) &&
 		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && (m.Decision != Cleared || p.clearanceGate(m.At).Code == "") {
 		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
 	}
@@ -161,8 +161,8 @@ func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Re
 			return "", refuse(MissingField, "psychological-evaluation: the field \"what_must_change\" is missing; defer needs it")
 		}
 		day, ok := m.ReviewOn.in(p.zone())
-		if !ok || !day.After(now) {
-			return "", refuse(BadValue, "psychological-evaluation: review_on: found %q, expected a date to come such as %s; defer needs it", m.ReviewOn, now.In(p.zone()).AddDate(0, 1, 0).Format(time.DateOnly))
+		if most := p.Protocol.Deferral.DaysAtMost; !ok || !day.After(now) || day.After(now.AddDate(0, 0, most)) {
+			return "", refuse(BadValue, "psychological-evaluation: review_on: found %q, expected a date to come within %d days such as %s; defer needs it", m.ReviewOn, most, now.In(p.zone()).AddDate(0, 1, 0).Format(time.DateOnly))
 		}
 	case Decline:
 		if m.Reason == "" {
@@ -229,7 +229,7 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 				return "", refuse(MissingField, "consent: %s: expected true; consent covers it", talked.field)
 			}
 		}
-		if want := p.Diagnosis.Evidence(); m.EvidenceExplained != want {
+		if want := p.evidence(m.At); m.EvidenceExplained != want {
 			return "", refuse(BadValue, "consent: evidence: found %q, expected how far the evidence carries for this client's diagnosis: the details say it", m.EvidenceExplained)
 		}
 		all, inForce := p.forms(m.At)
@@ -240,7 +240,7 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 			return "", refuse(BadValue, "consent: document_version and document_sha256: found %s and %s, expected the form in force, %q and %q",
 				quoted(m.DocumentVersion), quoted(shorten(m.DocumentSHA256)), want.Version, want.SHA256)
 		}
-		if last != nil && last.Decision == Given && last.DocumentVersion == m.DocumentVersion {
+		if last != nil && last.Decision == Given && last.DocumentVersion == m.DocumentVersion && last.EvidenceExplained == m.EvidenceExplained {
 			return "consent to this form is in force already", errAlreadySo
 		}
 	} else if last == nil || last.Decision == Withdrawn {
@@ -404,12 +404,28 @@ func (p *Pathway) consentGate(at time.Time) Blocker {
 		return Blocker{Code: consentGate, Sentence: "informed consent is not recorded"}
 	case c.Decision == Withdrawn:
 		return Blocker{Code: consentGate, Sentence: "the client has withdrawn consent"}
-	case c.EvidenceExplained != p.Diagnosis.Evidence():
+	case c.EvidenceExplained != p.evidence(at):
 		return Blocker{Code: consentGate, Sentence: "consent was given to what the evidence says about another diagnosis"}
 	case !p.covers(*c, at):
 		return Blocker{Code: consentGate, Sentence: fmt.Sprintf("consent was given to form %s; the form in force is %s", c.DocumentVersion, p.form(at).Version)}
 	}
 	return Blocker{}
+}
+
+// Former is how far the evidence carried for a diagnosis that was corrected later: a session is judged by what was known on its day.
+type Former struct {
+	Evidence Evidence  `json:"evidence"`
+	Until    time.Time `json:"until"`
+}
+
+// evidence is how far the evidence carries for the diagnosis that was on record at a moment.
+func (p *Pathway) evidence(at time.Time) Evidence {
+	for _, f := range p.Formerly {
+		if at.Before(f.Until) {
+			return f.Evidence
+		}
+	}
+	return p.Diagnosis.Evidence()
 }
 
 // IssuedForm is a consent form that the practice has issued since the enrolment.
@@ -423,7 +439,7 @@ func (p *Pathway) forms(at time.Time) (all []ConsentDocument, inForce int) {
 	all, inForce = append(all, p.Protocol.Consent), 1
 	for _, f := range p.Forms {
 		all = append(all, f.ConsentDocument)
-		if day, ok := f.InForce.in(p.zone()); ok && !day.After(at) {
+		if day, ok := f.InForce.in(p.zone()); ok && !later(day, f.Known).After(at) {
 			inForce = len(all)
 		}
 	}
@@ -462,7 +478,7 @@ func (p *Pathway) planGate(at time.Time) Blocker {
 	if s == nil {
 		return Blocker{Code: planGate, Sentence: "no safety plan is on file"}
 	}
-	if until := p.planUntil(*s); !at.Before(until) {
+	if until := p.planUntil(*s); at.After(until) {
 		return Blocker{Code: planGate, Sentence: fmt.Sprintf("the safety plan is more than %d days old by then and must be revised", p.Protocol.SafetyPlan.Days)}
 	}
 	return Blocker{}
@@ -517,11 +533,15 @@ func (f Finding) says() string {
 	}[f]
 }
 
-// standing are the findings that stand at a moment: of the latest evaluation, or of the enrolment while there is none, and of the latest clearance.
+// standing are the findings that stand at a moment: of the latest evaluation, or of the enrolment while there is none or where it was
+// corrected after it, and of the latest clearance.
 func (p *Pathway) standing(at time.Time) []Finding {
 	all := slices.Clone(p.Findings)
 	if e := latest(p.Evaluations, at); e != nil {
-		all = slices.Clone(e.Findings)
+		if e.Heard.After(p.FindingsHeard) || p.FindingsHeard.After(at) {
+			all = nil
+		}
+		all = append(all, e.Findings...)
 	}
 	if c := latest(p.Clearances, at); c != nil {
 		all = append(all, c.Findings...)

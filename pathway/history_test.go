@@ -491,7 +491,7 @@ func (h *history) oblige(t Task) bool {
 		} else if h.p.PrimaryMeasure == Grief {
 			said = said.with("decision", of(h.chance, string(ContinueReview), string(ContinueReview), string(OneMoreReview), string(StopReview)))
 		}
-		if said.text("decision") == string(StopReview) && h.p.dosed() < 4 && percent(h.chance, 60) {
+		if said.text("decision") == string(StopReview) && !h.p.closing() && h.p.dosed() < 4 && percent(h.chance, 60) {
 			said = said.with("decision", string(OneMoreReview))
 		}
 	case "talk":
@@ -522,7 +522,7 @@ func (h *history) oblige(t Task) bool {
 		}
 	}
 	if t.Urgent && t.Message != "task-done" && percent(h.chance, 10) {
-		said, t.Message = words{{"by", written(h.therapist())}}.with("task", t.Key, "outcome", string(Acknowledged)), "task-done"
+		said, t.Message = words{{"by", written(h.p.CareTeam.id(t.By))}}.with("task", t.Key, "outcome", string(Acknowledged)), "task-done"
 	}
 	for i := range said {
 		if strings.HasPrefix(said[i].raw, `"<`) {

@@ -46,6 +46,7 @@ func testProtocol() Protocol {
 			NotWorking: NotWorkingRules{FromDosing: 4, PercentAtMost: 25}, AtTheMost: AtTheMostRules{PercentAtLeast: 50}},
 		Questionnaire: QuestionnaireRules{DaysBefore: []int{6, 4, 3}, CallHoursBefore: 60, LateHoursAtMost: 12},
 		Nudges:        NudgeRules{ClinicianDays: []int{2, 5}, ClientDays: []int{3, 7}, ClientLate: 24, CallDays: 10, UrgentHours: 1, OnCallHours: 2},
+		Deferral:      DeferralRules{DaysAtMost: 365},
 		Endings:       EndingRules{LapseDays: 60, LapseCalls: 2, Tries: 2, OpenDays: 365},
 		Mail:          MailRules{From: "08:00", Until: "20:00", SpreadMinutes: 15},
 		Reminders: []ReminderRule{

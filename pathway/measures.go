@@ -156,12 +156,23 @@ func (p *Pathway) measureCheck(start time.Time) Blocker {
 
 // riskCheck: an item 9 of 1 waits for the therapist's risk assessment.
 func (p *Pathway) riskCheck(start time.Time) Blocker {
-	for _, m := range p.Measures {
-		if m.item9() == 1 && !m.At.After(start) && !p.assessed(m.At, start) {
-			return Blocker{Code: "risk-assessment", Sentence: "a risk assessment is outstanding", Reason: "item 9 of the PHQ-9 of " + p.day(m.At) + " is 1"}
-		}
+	if m := p.unassessedMeasure(start); m != nil {
+		return Blocker{Code: "risk-assessment", Sentence: "a risk assessment is outstanding", Reason: fmt.Sprintf("item 9 of the PHQ-9 of %s is %d", p.day(m.At), m.item9())}
 	}
 	return Blocker{}
+}
+
+// unassessedMeasure is the oldest PHQ-9 whose ninth item waits for a risk assessment. One of 2 or 3 holds the pathway, and waits only
+// where that hold is over and the assessment that released it was corrected away.
+func (p *Pathway) unassessedMeasure(at time.Time) *Measure {
+	for i := range p.Measures {
+		m := &p.Measures[i]
+		held := m.item9() > 1 && slices.ContainsFunc(p.Holds, func(h HoldInForce) bool { return h.From == m.ID && h.Cause == ItemNine && h.inForce() })
+		if m.item9() > 0 && !held && !m.At.After(at) && !p.assessed(m.At, at) {
+			return m
+		}
+	}
+	return nil
 }
 
 // improvement is how a scale moved from the baseline to the latest measure.

@@ -245,7 +245,7 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	}
 	p.derive(now.Truncate(time.Second))
 	p.Pending = append(p.Pending, entry)
-	p.Seen = lastOf(append(p.Seen, entry.ID), seenAtMost)
+	p.Seen, p.SeenAs = lastOf(append(p.Seen, entry.ID), seenAtMost), lastOf(append(p.SeenAs, gist(name, raw)), seenAtMost)
 	p.noteJointDecision(now)
 	result := Recorded
 	if p.asked(entry.ID) {
@@ -305,7 +305,10 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 		entry.ID = p.repeated(entry.ID)
 	}
 	e.ID = entry.ID
-	if slices.Contains(p.Seen, entry.ID) {
+	if i := slices.Index(p.Seen, entry.ID); i >= 0 {
+		if e.ID != "" && !slices.Contains(p.SeenAs, gist(name, raw)) {
+			return "", refuse(BadValue, "%s: id: found %s, under which another message was taken before; expected an id of its own", name, quoted(entry.ID))
+		}
 		return "this very message was taken before; nothing has changed", errAlreadySo
 	}
 	if p.Outcome != "" && !slices.Contains(afterTheEnding, name) {
@@ -336,6 +339,18 @@ func identity(name string, e Envelope, raw []byte) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", name, e.At.UTC().Format(time.RFC3339Nano), canonical(raw)))
 	return hex.EncodeToString(sum[:8])
+}
+
+// gist tells what a message says from what others say, whatever its id and its time, which are given to those that come without.
+func gist(name string, raw []byte) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) == nil {
+		delete(fields, "id")
+		delete(fields, "at")
+		raw, _ = json.Marshal(fields)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", name, raw))
+	return hex.EncodeToString(sum[:6])
 }
 
 // repeated tells a message that was sent twice in one instant from one that is said again after something else was said in

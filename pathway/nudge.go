@@ -91,6 +91,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // owing names the people behind roles; a client is asked otherwise.
 func (p *Pathway) owing(roles []Role) []string {
 	var staff []string
@@ -211,7 +218,7 @@ func (p *Pathway) asks(now time.Time, tasks []Task) []ask {
 	q := p.Protocol.Questionnaire
 	if a := p.booked(Dosing); a != nil && p.ending() == "" && a.Start.After(now) && !p.deferredUntil(now).After(a.Start) && len(p.unmeasured(a.Start)) > 0 {
 		one := ask{about: fmt.Sprintf("%s/r%d", a.Name, a.Revision), session: a, since: a.Since, late: hours(q.LateHoursAtMost), mail: QuestionnaireMail,
-			call: later(a.Start.Add(-hours(q.CallHoursBefore)), a.Since), says: fmt.Sprintf("the questionnaire before %s has not been filled in yet", a.Name)}
+			call: later(p.deskHour(a.Start.Add(-hours(q.CallHoursBefore))), a.Since), says: fmt.Sprintf("the questionnaire before %s has not been filled in yet", a.Name)}
 		for _, n := range q.DaysBefore {
 			one.mails = append(one.mails, p.mailHour(before(a.Start.In(p.zone()), n*24), one.late))
 		}
@@ -293,6 +300,23 @@ func (p *Pathway) settleNudge(s Step, act Act, say func(string, string, ...any))
 		p.call(s.At, key, act.Session, act.Reason, time.Time{}, false)
 		say("call", "the coordinator is asked to call: %s", act.Reason)
 	}
+}
+
+// callingHours are what the front desk has left of a day on which it is asked to call.
+const callingHours = 4
+
+// deskHour is a moment at which the front desk can still call: at night it would hear of it only the morning after.
+func (p *Pathway) deskHour(at time.Time) time.Time {
+	from, _ := clock("mail.from", p.Protocol.Mail.From)
+	until, _ := clock("mail.until", p.Protocol.Mail.Until)
+	local, day := at.In(p.zone()), at.In(p.zone())
+	if local.Before(onDay(local, from)) {
+		day = local.AddDate(0, 0, -1)
+	}
+	if last := onDay(day, until).Add(-hours(callingHours)); last.Before(at) {
+		return last
+	}
+	return at
 }
 
 // awake is the next morning where a moment lies outside the practice's hours of mail, or zero.

@@ -73,7 +73,7 @@ func (p *Pathway) write(s Step, m Mail) {
 	at := s.At
 	m.Zone = s.Mailing.Zone
 	if !s.Mailing.MailPermission {
-		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, false)
+		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, p.near(m, at))
 		return
 	}
 	expected := m.Start // by the client
@@ -87,6 +87,12 @@ func (p *Pathway) write(s Step, m Mail) {
 		m.From = opening
 	}
 	p.Outbox = append(p.Outbox, m)
+}
+
+// near says whether a mail tells of a session that is booked or moved to within the next 48 hours (default), so that nobody can wait
+// with telling it.
+func (p *Pathway) near(m Mail, at time.Time) bool {
+	return (m.Kind == BookedMail || m.Kind == MovedMail) && m.Start.Sub(at) < hours(p.Protocol.Dosing.CheckHoursBefore)
 }
 
 // spoken is what a mail says, for a telephone call instead.

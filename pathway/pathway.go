@@ -153,14 +153,18 @@ type Pathway struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Why     string    `json:"why,omitempty"` // it ended so
 
-	Steps   int       `json:"steps"`             // number of the last step known to be written
-	Last    string    `json:"last,omitempty"`    // its digest
-	Pending []Entry   `json:"pending,omitempty"` // journal entries that no written step holds yet
-	Refused []Entry   `json:"refused,omitempty"` // the latest few, for the details
-	Seen    []string  `json:"seen,omitempty"`    // identities of the messages taken
-	Unheard bool      `json:"unheard,omitempty"` // a signal was refused, and nobody has been heard since
-	Gap     time.Time `json:"gap,omitzero"`      // when the records had lost steps: somebody must look
-	Woken   time.Time `json:"woken,omitzero"`    // the latest moment that this pathway has been told of
+	Steps   int      `json:"steps"`             // number of the last step known to be written
+	Last    string   `json:"last,omitempty"`    // its digest
+	Pending []Entry  `json:"pending,omitempty"` // journal entries that no written step holds yet
+	Refused []Entry  `json:"refused,omitempty"` // the latest few, for the details
+	Seen    []string `json:"seen,omitempty"`    // identities of the messages taken
+	SeenAs  []string `json:"seen_as,omitempty"` // and what each of them said, as a digest
+
+	FindingsHeard time.Time `json:"findings_heard,omitzero"` // of the enrolment, where a correction changed them
+	Formerly      []Former  `json:"formerly,omitempty"`      // the grades of evidence of diagnoses that were corrected since
+	Unheard       bool      `json:"unheard,omitempty"`       // a signal was refused, and nobody has been heard since
+	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
+	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
 }
 
 // Later is a message that came in after the ending: it changes no outcome, and both clinicians hear of it.

@@ -25,6 +25,7 @@ type Protocol struct {
 	Reminders     []ReminderRule     `json:"reminders"`
 	Questionnaire QuestionnaireRules `json:"questionnaire"`
 	Nudges        NudgeRules         `json:"nudges"`
+	Deferral      DeferralRules      `json:"deferral"`
 	Endings       EndingRules        `json:"endings"`
 	Crisis        CrisisLine         `json:"crisis"`
 }
@@ -150,6 +151,11 @@ type NudgeRules struct {
 	OnCallHours   int   `json:"urgent_on_call_hours"`
 }
 
+// DeferralRules bound a deferral, so that a slip of the pen parks nobody for years.
+type DeferralRules struct {
+	DaysAtMost int `json:"days_at_most"`
+}
+
 // EndingRules are section 5 of the protocol.
 type EndingRules struct {
 	LapseDays  int `json:"lapse_days"`
@@ -218,7 +224,7 @@ func (p Protocol) Check() error {
 		{"endings.lapse_days", p.Endings.LapseDays, 365},
 		{"endings.lapse_calls", p.Endings.LapseCalls, 10},
 		{"endings.conversation_tries", p.Endings.Tries, 10},
-		{"endings.open_days", p.Endings.OpenDays, 3650},
+		{"endings.open_days", p.Endings.OpenDays, 3650}, {"deferral.days_at_most", p.Deferral.DaysAtMost, 1000},
 	}
 	if p.Version == "" {
 		return fmt.Errorf("version: found nothing, expected a name for this set of numbers, such as 2026-11")

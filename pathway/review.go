@@ -35,6 +35,9 @@ func (m *Review) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	role := p.CareTeam.Role(m.By)
 	mine := p.reviewBy(role, m.At)
 	due, both := p.reviewDue(m.At)
+	if p.dosed() >= p.Protocol.Dosing.AtMost { // there is no next dosing session to decide about
+		due, both = "", false
+	}
 	if p.closing() && p.completionContested(m.At) != "" {
 		due, both = "closing", true
 	}
@@ -54,6 +57,10 @@ func (m *Review) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	switch {
 	case mine != nil && mine.Decision == m.Decision:
 		return fmt.Sprintf("the %s's review says %s already", role, m.Decision), errAlreadySo
+	case due == "closing" && m.Decision != CompleteReview && m.Decision != StopReview:
+		return "", refuse(BadValue, "review: decision: found %s, expected complete or stop, which is what a pathway that closes waits for", m.Decision)
+	case due == "closing" && m.Decision == CompleteReview && len(p.unclosed(m.At)) > 0 && m.At.Before(p.askedUntil()):
+		return "", refuse(NotNow, "review: decision: found complete, but %s at closing is missing and the client is asked for it until %s; then both clinicians can decide without it", names(p.unclosed(m.At)), p.clockTime(p.askedUntil()))
 	case m.Decision == CompleteReview && due != "closing":
 		return "", refuse(NotNow, "review: decision: found complete, which is for a pathway that closes although stopping is proposed or its last measure is missing")
 	case m.Decision == ContinueReview && p.notWorking(m.At) != "":
@@ -131,6 +138,11 @@ func (m *Review) goesOn() bool {
 // baseless lists the scales that were not measured before the first dosing session.
 func (p *Pathway) baseless() []Scale {
 	return slices.DeleteFunc(p.scales(), func(s Scale) bool { return s == Grief || p.baseline(s) != nil })
+}
+
+// askedUntil is how long the client is asked for the last measures before both clinicians can decide without them.
+func (p *Pathway) askedUntil() time.Time {
+	return p.endingSince().AddDate(0, 0, p.Protocol.Nudges.CallDays)
 }
 
 // closing says whether the client and the therapist have agreed to close.

@@ -279,7 +279,7 @@ func TestWithoutPermissionEveryMailIsATelephoneTask(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
 	h.screen()
-	if len(h.mails) > 0 || h.task("call/booked/preparation-1/r1") == nil {
+	if len(h.toClient()) > 0 || h.task("call/booked/preparation-1/r1") == nil {
 		t.Errorf("mails %v, tasks %+v", h.mails, h.p.Tasks(h.now))
 	}
 }

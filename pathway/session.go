@@ -3,6 +3,7 @@ package pathway
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +58,7 @@ type Appointment struct {
 	Before     SessionState `json:"before,omitempty"`
 	Unmeasured bool         `json:"unmeasured,omitempty"` // cancelled because the client's measure was missing
 	Online     bool         `json:"online,omitempty"`     // not at the practice: never a dosing session
+	Unbooked   bool         `json:"unbooked,omitempty"`   // a dosing session that took place without ever having been booked
 	Over       time.Time    `json:"over,omitzero"`        // when it became what it is
 	// Therapist is whose calendar it stands in: the pathway's own when it was booked.
 	Therapist string `json:"therapist"`
@@ -484,7 +486,12 @@ type SessionHeld struct {
 func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	a, r := p.find("session-held", m.Session)
 	if r != nil {
-		return "", r
+		if a = m.unbooked(p); a == nil {
+			return "", r
+		}
+		if m.Start.IsZero() {
+			return "", refuse(MissingField, "session-held: the field \"start\" is missing, expected when %s took place, because it was never booked", m.Session)
+		}
 	}
 	role := p.CareTeam.Role(m.By)
 	took := m.Outcome == Held || m.Outcome == CutShort
@@ -500,6 +507,9 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", refuse(NotNow, "session-held: %s is recorded as %s already, and a record is not written over", a.Name, a.State)
 	case !took && (a.State == Cancelled || a.State == CancelledLate):
 		return fmt.Sprintf("%s did not take place: it is %s", a.Name, a.State), errAlreadySo
+	}
+	if f := m.misplaced(a.Kind); f != "" {
+		return "", refuse(BadValue, "session-held: %s: found it in the record of %s, expected only what is asked of a %s session", f, a.Name, a.Kind)
 	}
 	start, end, r := m.times(p, *a, now)
 	if r != nil {
@@ -535,11 +545,16 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	} else {
 		record.At = later(m.At, start)
 	}
+	if a.Unbooked && a.Record == nil {
+		p.Appointments = append(p.Appointments, *a)
+		a = &p.Appointments[len(p.Appointments)-1]
+	}
 	if a.Record == nil {
 		a.Before, a.Planned = a.State, a.Start
 	}
 	a.State, a.Record, a.Start, a.End, a.Over = SessionState(m.Outcome), &record, start, end, now.Truncate(time.Second)
 	p.Events = p.eventsOf(*a)
+	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // what they were to say is over
 	if d := p.deviations(*a); a.dosed() && len(d) > 0 {
 		var says []string
 		for _, x := range d {
@@ -554,6 +569,34 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s: held; next: %s, agreed with the client", a.Name, m.Next), nil
 	}
 	return fmt.Sprintf("%s: %s", a.Name, a.State), nil
+}
+
+// unbooked is the appointment of a dosing session that took place without one: what was given was given, and is recorded as a
+// deviation. It is nil where the name is not the next one's.
+func (m *SessionHeld) unbooked(p *Pathway) *Appointment {
+	n := p.dosed() + 1
+	if m.Session != p.nameFor(Dosing, n) || m.Outcome != Held && m.Outcome != CutShort {
+		return nil
+	}
+	return &Appointment{Name: m.Session, Kind: Dosing, Number: n, Start: m.Start, End: m.Start.Add(p.minutes(Dosing)), State: Cancelled, Unbooked: true, Therapist: p.CareTeam.Therapist}
+}
+
+// misplaced names a field that is about another kind of session; nothing would come of it. What was found is told of any.
+func (m *SessionHeld) misplaced(kind Kind) string {
+	for _, f := range fieldsOf(reflect.ValueOf(&m.DosingDay).Elem()) {
+		if kind != Dosing && f.name != "found" && !f.value.IsZero() {
+			return f.name
+		}
+	}
+	switch {
+	case kind != Preparation && m.PreparationComplete:
+		return "preparation_complete"
+	case kind != Integration && m.Next != "":
+		return "next"
+	case kind != Integration && m.ClientAgrees != nil:
+		return "client_agrees"
+	}
+	return ""
 }
 
 // says whether two records tell the same of a session.

@@ -389,9 +389,24 @@ func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)
 	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
 	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start})
-	if act.Reason != byClient && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
+	if act.Reason != byClient && !p.clientKnows(*a) && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
 		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
 	}
+}
+
+// clientKnows says whether a session is cancelled because of something that the client did: they withdrew, cancelled the dosing session
+// that it follows, did not come to it, or were there and not dosed. They are mailed, and need no urgent call.
+func (p *Pathway) clientKnows(a Appointment) bool {
+	if p.ending() == WithdrawnByClient {
+		return true
+	}
+	var before *Appointment
+	for i := range p.Appointments {
+		if x := &p.Appointments[i]; x.Kind == Dosing && !x.End.After(a.Start) && (before == nil || x.Start.After(before.Start)) {
+			before = x
+		}
+	}
+	return a.Kind == Integration && before != nil && (before.ByClient || before.State == CancelledLate || before.State == AttendedNotDosed || before.State == NoShow)
 }
 
 func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string, string, ...any)) {
@@ -412,17 +427,17 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	switch {
 	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
 		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
-		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, false)
+		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, p.near(m, s.At))
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
 		if act.Reason == overtakenMail && (m.Kind == BookedMail || m.Kind == MovedMail) {
 			p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
 		}
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, false)
+		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, p.near(m, s.At))
 	case a.Mail == RejectedMail:
 		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+act.Key, m.Until, false)
+		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+act.Key, m.Until, p.near(m, s.At))
 	case act.Reason == tooLate:
 		say("too-late", "a mail came too late and was not sent: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)

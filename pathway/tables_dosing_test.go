@@ -50,7 +50,7 @@ func TestWhatBlocksADosingSession(t *testing.T) {
 		}, "consent", "consent was given to form 2026-1; the form in force is 2026-2", func(*house) time.Time { return at("2026-02-16 00:00") }, -minute},
 		{"deferred", 1, func(h *house) { h.evaluate("defer", "what_must_change", "sleep", "review_on", "2026-03-02") }, "psychological-evaluation", "deferred KAP until 2026-03-02",
 			func(h *house) time.Time { return h.now }, -minute},
-		{"90 days after the safety plan", 1, nil, "safety-plan", "more than 90 days old", func(*house) time.Time { return at("2026-04-05 09:00") }, -minute},
+		{"90 days after the safety plan", 1, nil, "safety-plan", "more than 90 days old", func(*house) time.Time { return at("2026-04-05 09:01") }, -minute},
 		{"preparation not over by then", 0, nil, "preparation", "preparation is not complete", func(h *house) time.Time { return h.p.appointment("preparation-2").End.Add(-minute) }, minute},
 		{"no integration yet", 0, func(h *house) { h.hold(Dosing) }, "integration", "the integration after dosing-1 has not been held",
 			func(h *house) time.Time { return h.p.lastDosed().Start.Add(minute) }, -minute},

@@ -91,7 +91,7 @@ func TestWhoMayRecordWhat(t *testing.T) {
 		{"stop", yes, no, no, []any{"reason", "not the right path"}},
 		{"withdraw", yes, yes, yes, nil},
 		{"referral", yes, no, no, []any{"to", "a clinic", "purpose", "psychotherapy"}},
-		{"task-done", yes, yes, yes, []any{"task", "hold/hold-1/therapist", "outcome", "acknowledged"}}, // of other tasks, see below
+		{"task-done", yes, no, no, []any{"task", "hold/hold-1/therapist", "outcome", "acknowledged"}}, // of other tasks, see below
 		{"care-team", yes, yes, yes, []any{"coordinators", []string{"c-desk", "c-two"}, "reason", "two at the desk"}},
 		{"contact", yes, yes, yes, []any{"zone", "America/Chicago"}},
 		{"correct", yes, no, no, []any{"entry", "H", "why", "another word", "reason", "seen today"}}, // of other entries, see corrections
@@ -164,7 +164,7 @@ func TestWhoMaySayThatATaskIsDone(t *testing.T) {
 		{"discharge-contact", "reached", stopping, no, yes, no},
 		{"call/booked/preparation-1/r1", "reached", calls, yes, yes, yes},
 		{"welfare/integration-1", "reached", missed, yes, yes, yes},
-		{"hold/hold-1/therapist", "acknowledged", held, yes, yes, yes}, // whoever looks after it
+		{"hold/hold-1/therapist", "acknowledged", held, yes, no, no}, // whoever owes it: nobody quiets another's alarm
 		{"informed/hold-1/prescriber", "acknowledged", held, no, yes, no},
 	} {
 		t.Run(row.task, func(t *testing.T) {

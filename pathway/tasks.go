@@ -73,7 +73,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 			if c.Staff {
 				t.What = c.Why
 			}
-			t.Urgent = c.Urgent
+			t.Urgent, t.ladder = c.Urgent, daily
 			all = append(all, t)
 		}
 	}
@@ -91,6 +91,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	all = append(all, p.endingTasks(now)...)
 	all = append(all, p.holdTasks()...)
 	all = append(all, p.sessionTasks(now)...)
+	all = append(all, p.riskTasks(now)...)
 	if p.ending() != "" {
 		return all
 	}
@@ -168,7 +169,8 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 			t.With = recordOf(a)
 			all = append(all, t)
 		}
-		if missed := a.State == NoShow || a.State == CancelledLate; missed && a.Kind == Integration && !p.integrated() && p.lastDosed() != nil && !a.Start.Before(p.lastDosed().End) && !p.reached("welfare/"+a.Name) {
+		declined := p.ending() != "" && a.ByClient && !a.Over.Before(p.endingSince()) // which is theirs to say
+		if missed := a.State == NoShow || a.State == CancelledLate && !declined; missed && a.Kind == Integration && !p.integrated() && p.lastDosed() != nil && !a.Start.Before(p.lastDosed().End) && !p.reached("welfare/"+a.Name) {
 			t := p.toDo("welfare/"+a.Name, a.Over, 0, Coordinator, "reached", "Call the client today and ask how they are: %s was missed", a.Name)
 			t.Who, t.Urgent = []Role{Coordinator, Therapist}, true
 			t.Due = onDay(a.Over.In(p.zone()).AddDate(0, 0, 1), 0)
@@ -188,9 +190,13 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 		}
 	}
 	for _, kind := range []Kind{Preparation, Dosing, Integration} {
-		if p.tooOften(kind) && p.booked(kind) == nil && (p.ending() == "" || kind == Integration && !p.integrated() && !p.integrationDeclined()) {
-			all = append(all, p.toDo("talk/"+string(kind), p.fellThroughLast(kind), day, Therapist, "reached",
-				"The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind))
+		if p.tooOften(kind) && p.booked(kind) == nil && (kind != Preparation || !p.prepared()) && (p.ending() == "" || kind == Integration && !p.integrated() && !p.integrationDeclined()) {
+			t := p.toDo("talk/"+string(kind), p.fellThroughLast(kind), day, Therapist, "reached",
+				"The last %d %s sessions fell through: talk with the client before another is booked", p.fellThrough(kind), kind)
+			if a := p.unwilling(); kind == Dosing && a != nil {
+				t.What = fmt.Sprintf("The client was not willing at %s: talk with them before another is booked", a.Name)
+			}
+			all = append(all, t)
 		}
 	}
 	return all
@@ -204,11 +210,6 @@ func (p *Pathway) treatmentTasks(now time.Time) []Task {
 			all = append(all, p.measureTasks(p.unmeasured(a.Start), since, a.Start.Add(-hours(p.Protocol.Dosing.CheckHoursBefore)))...)
 		}
 	}
-	if b := p.riskCheck(now); b.Code != "" {
-		t := p.task("risk-assessment", p.riskSince(), 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
-		t.ladder = daily
-		all = append(all, t)
-	}
 	next := p.nextDosing(now)
 	if b := p.reviewCheck(next); b.Code != "" {
 		since := p.reviewSince(next)
@@ -220,9 +221,8 @@ func (p *Pathway) treatmentTasks(now time.Time) []Task {
 		}
 		switch q := p.reviewBy(Prescriber, next); {
 		case q != nil && q.Decision == StopReview:
-			t := p.task("stop", q.At, 0, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
-			t.With, t.ladder = []Field{{"reason", "<why>"}}, daily
-			all = append(all, t)
+			all = append(all, p.stopTask(*q))
+		case p.dosed() >= p.Protocol.Dosing.AtMost: // there is no next one to decide about
 		case both:
 			for _, role := range clinicians {
 				if p.reviewBy(role, next) == nil {
@@ -234,6 +234,24 @@ func (p *Pathway) treatmentTasks(now time.Time) []Task {
 		}
 	}
 	return all
+}
+
+// riskTasks ask for the assessment that item 9 of a PHQ-9 calls for, also while the pathway ends.
+func (p *Pathway) riskTasks(now time.Time) []Task {
+	b := p.riskCheck(now)
+	if b.Code == "" {
+		return nil
+	}
+	t := p.task("risk-assessment", p.unassessedMeasure(now).At, 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
+	t.ladder = daily
+	return []Task{t}
+}
+
+// stopTask puts a prescriber's review that says stop to the therapist, who alone stops.
+func (p *Pathway) stopTask(q Review) Task {
+	t := p.task("stop", q.At, 0, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
+	t.With, t.ladder = []Field{{"reason", "<why>"}}, daily
+	return t
 }
 
 // measureTasks ask the client, through whoever sees them, for what is missing.
@@ -250,16 +268,6 @@ func (p *Pathway) measureTasks(missing []Scale, since, due time.Time) []Task {
 		all = append(all, t)
 	}
 	return all
-}
-
-// riskSince is when the oldest item 9 was found for which a risk assessment is outstanding.
-func (p *Pathway) riskSince() time.Time {
-	for _, m := range p.Measures {
-		if m.item9() == 1 && !p.assessed(m.At, farFuture) {
-			return m.At
-		}
-	}
-	return p.Enrolment.At
 }
 
 // reviewSince is when a review became due: with the measure that shows it, or with the last dosing session.
@@ -397,6 +405,7 @@ func (p *Pathway) proposal(now time.Time) (Task, bool) {
 				decision = Decline
 			}
 		}
+		since = later(since, p.FindingsHeard)
 		if c != nil && len(c.Findings) > 0 {
 			since = c.At
 		}
@@ -521,6 +530,9 @@ func (p *Pathway) fellThroughLast(kind Kind) time.Time {
 			last = a.Start
 		}
 	}
+	if a := p.unwilling(); kind == Dosing && a != nil {
+		last = later(last, a.Start)
+	}
 	return last
 }
 
@@ -570,7 +582,7 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", refuse(BadValue, "task-done: task: found %s, expected one of %s", quoted(m.Task), strings.Join(keys, ", "))
 	}
 	informed := strings.HasPrefix(m.Task, "informed/")
-	if role := p.CareTeam.Role(m.By); role != tasks[i].By && tasks[i].By != Coordinator && (!acknowledges || informed) {
+	if role := p.CareTeam.Role(m.By); role != tasks[i].By && tasks[i].By != Coordinator {
 		return "", refuse(WrongPerson, "task-done: by: found %s, who is this pathway's %s; %s is its %s", m.By, role, m.Task, p.who([]Role{tasks[i].By}))
 	}
 	if fit := p.outcomes(tasks[i]); !slices.Contains(fit, m.Outcome) {
@@ -582,6 +594,9 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		m.Call = &ended
 	}
 	p.TasksDone = append(p.TasksDone, *m)
+	if about := tasks[i]; m.At.Before(about.Since.Truncate(time.Second)) && p.ending() != "" && slices.ContainsFunc(p.endingTasks(now), func(t Task) bool { return t.Key == about.Key }) {
+		return fmt.Sprintf("%s: %s, before the decision that asks for it (%s), so it is still asked for; where the decision was earlier, correct its time", m.Task, m.Outcome, p.clockTime(about.Since)), nil
+	}
 	switch {
 	case acknowledges && !informed:
 		return fmt.Sprintf("%s: acknowledged; it stays open until it is done", m.Task), nil
@@ -643,5 +658,8 @@ func (m *Referral) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		}
 	}
 	p.Referrals = append(p.Referrals, *m)
+	if e := p.ending(); e != "" && !p.referred(e, p.endingSince()) {
+		return fmt.Sprintf("a referral is recorded, from before the decision that asks for one (%s), so one is still asked for; where the decision was earlier, correct its time", p.clockTime(p.endingSince())), nil
+	}
 	return "a referral is recorded", nil
 }

@@ -18,7 +18,7 @@ type witness struct {
 	seq       int
 	facts     []*fact
 	visits    []*visit
-	forms     []ConsentDocument
+	forms     []IssuedForm
 	outcome   Outcome
 	ended     time.Time
 
@@ -69,7 +69,7 @@ func (v *visit) was(kind Kind) bool {
 func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
-	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []ConsentDocument{e.Protocol.Consent},
+	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
 		keys: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
@@ -531,7 +531,7 @@ func (w *witness) signed(version string, at time.Time) bool {
 	good := false
 	for i, f := range w.forms {
 		day, _ := f.InForce.in(w.zone)
-		if i == 0 || !day.After(at) {
+		if i == 0 || !day.After(at) && !f.Known.After(at) { // nobody is bound by a form before it reached them
 			good = false
 		}
 		good = good || f.Version == version
@@ -678,7 +678,7 @@ func (w *witness) rightlyReleased(p *Pathway, h HoldInForce) error {
 // stepped takes down what the practice did in one step, and says what it should not have.
 func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 	if a.Form != nil {
-		w.forms = append(w.forms, *a.Form)
+		w.forms = append(w.forms, IssuedForm{*a.Form, s.At})
 	}
 	for i, act := range s.Acts {
 		answer := a.Acts[i]
@@ -742,6 +742,9 @@ func (w *witness) mayBook(p *Pathway, act Act, answer ActAnswer, now time.Time) 
 			}
 		}
 	case Dosing:
+		if act.Do == BookDeed && act.Request == "" && w.unwilling() {
+			return fmt.Errorf("%s is booked for %s although the client was not willing, and nobody has talked with them", act.Session, when)
+		}
 		for _, code := range w.against(p, answer.Start, "") {
 			if code == "consent" && !slices.Contains(w.against(p, now, ""), "consent") {
 				continue // a newer form comes into force in between, and is signed then
@@ -873,6 +876,8 @@ func (w *witness) mayEnd(o Outcome) error {
 			missing = "the prescriber's discharge contact"
 		case !w.done("letter", since):
 			missing = "the closing letter"
+		case !w.assessed():
+			missing = "a risk assessment that item 9 asks for"
 		case o == Completed && !w.mayComplete(dosings, since):
 			missing = "a measure that lets it complete, or both clinicians' word"
 		default:
@@ -880,6 +885,31 @@ func (w *witness) mayEnd(o Outcome) error {
 		}
 	}
 	return fmt.Errorf("it ended as %s without %s", o, missing)
+}
+
+// assessed says whether somebody looked at the client's risk after the last PHQ-9 whose ninth item asks for it.
+func (w *witness) assessed() bool {
+	var asked time.Time
+	for _, f := range w.facts {
+		if n, err := strconv.Atoi(strings.Trim(f.said.raw("item_9"), `"`)); f.name == "measure" && err == nil && n > 0 {
+			asked = later(asked, f.at)
+		}
+	}
+	return asked.IsZero() || slices.ContainsFunc(w.facts, func(f *fact) bool { return f.name == "risk-assessment" && !f.at.Before(asked) })
+}
+
+// unwilling says whether the client was not willing at the last dosing session that was recorded, and nobody has talked with them since.
+func (w *witness) unwilling() bool {
+	var last *visit
+	for _, v := range w.visits {
+		if v.kind == Dosing && v.record != nil && (last == nil || v.start.After(last.start)) {
+			last = v
+		}
+	}
+	return last != nil && last.record.outcome == AttendedNotDosed && last.record.said.raw("client_still_willing") == "false" &&
+		!slices.ContainsFunc(w.facts, func(f *fact) bool {
+			return f.name == "task-done" && strings.HasPrefix(f.said.text("task"), "talk/") && f.outcome == string(Reached) && f.at.After(last.start)
+		})
 }
 
 func (w *witness) mayComplete(dosings []*visit, since time.Time) bool {
