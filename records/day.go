@@ -84,13 +84,14 @@ type ChangeLine struct {
 	Message    json.RawMessage `json:"-"`
 }
 
-// Changes lists what was recorded, found and done since a moment, the earliest first; mails and nudges are left out.
-func (s *Store) Changes(ctx context.Context, of Whose, since time.Time) ([]ChangeLine, error) {
+// Changes lists what was recorded, found and done in a stretch of time, from included and to not, the earliest first; mails and
+// nudges are left out.
+func (s *Store) Changes(ctx context.Context, of Whose, from, to time.Time) ([]ChangeLine, error) {
 	return collect[ChangeLine](ctx, s, `
 		select w.code, c.given_name, c.family_name, j.kind, j.name, j.by, j.recorded, j.text, w.enrolment->>'practice_zone', j.message
 		from journal j join pathway w on w.code = j.pathway join client c on c.id = w.client
-		where `+onTheTeam+` and j.recorded >= $3 and j.name not in ('reminder', 'nudge', 'asked', 'refresh')
-		order by j.recorded, j.id`, of, since)
+		where `+onTheTeam+` and j.recorded >= $3 and j.recorded < $4 and j.name not in ('reminder', 'nudge', 'asked', 'refresh')
+		order by j.recorded, j.id`, of, from, to)
 }
 
 func collect[T any](ctx context.Context, s *Store, query string, of Whose, more ...any) ([]T, error) {

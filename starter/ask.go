@@ -47,8 +47,8 @@ func (d *desk) choose(question string, lines []string) (int, error) {
 	}
 }
 
-// form asks for a message field by field. What the pathway's own task proposes is offered where it only says what is meant: which
-// session, which hold, which form. What was decided and what happened is never offered: somebody has to say it.
+// form asks for a message field by field. What the pathway's own task proposes is taken where it only says what is meant: which
+// session, which hold, which form. What was decided and what happened is never filled in: somebody has to say it.
 type form struct {
 	*desk
 	kind     pathway.MessageType
@@ -64,6 +64,10 @@ func (f *form) fill() error {
 	for _, t := range takes {
 		needed := t.Must || has(f.proposed, t.Name)
 		if t.Name == "by" || has(f.fields, t.Name) || !needed {
+			continue
+		}
+		if text := f.meant(t); text != "" {
+			f.fields = append(f.fields, member{t.Name, answered(t, text)})
 			continue
 		}
 		if asked++; asked == 1 {
@@ -104,21 +108,13 @@ func (f *form) fill() error {
 // ask asks for one field until it gets a value that can stand.
 func (f *form) ask(t pathway.Takes) error {
 	expected := strings.TrimPrefix(t.Expected, "one of ")
-	offered := f.offered(t)
-	if !t.Must && offered == "" {
+	if !t.Must {
 		expected += "; Enter leaves it out"
 	}
-	question := fmt.Sprintf("%s (%s)", t.Name, expected)
-	if offered != "" {
-		question += " [" + offered + "]"
-	}
 	for {
-		text, err := f.line(indented("", question) + ": ")
+		text, err := f.line(indented("", fmt.Sprintf("%s (%s)", t.Name, expected)) + ": ")
 		if err != nil {
 			return err
-		}
-		if text == "" {
-			text = offered
 		}
 		if text == "" && !t.Must {
 			return nil
@@ -138,8 +134,8 @@ func (f *form) ask(t pathway.Takes) error {
 	}
 }
 
-// offered is what Enter stands for.
-func (f *form) offered(t pathway.Takes) string {
+// meant is what the task says by itself of a field; empty where somebody has to.
+func (f *form) meant(t pathway.Takes) string {
 	i := slices.IndexFunc(f.proposed, func(m member) bool { return m.name == t.Name })
 	if i < 0 || slices.Contains([]string{"decision", "outcome", "next"}, t.Name) {
 		return ""

@@ -146,7 +146,7 @@ func (d *desk) tellStory(row records.Row, events []event, zone *time.Location) {
 			day = today
 			d.say("\n%s", d.paint(heading, day))
 		}
-		line := strings.ToUpper(e.What[:1]) + e.What[1:]
+		line := e.What
 		if !e.Happens.IsZero() {
 			line += fmt.Sprintf("; it happened on %s", moment(e.Happens, zone))
 		}

@@ -128,7 +128,9 @@ func (d *desk) agenda(ctx context.Context, f todayFlags) (agenda, error) {
 			return a, err
 		}
 	}
-	a.Changes, err = bounded(ctx, func(ctx context.Context) ([]records.ChangeLine, error) { return store.Changes(ctx, of, a.Since) })
+	a.Changes, err = bounded(ctx, func(ctx context.Context) ([]records.ChangeLine, error) {
+		return store.Changes(ctx, of, a.Since, onTheDay(midnight, 1))
+	})
 	return a, fromRecords(err)
 }
 
