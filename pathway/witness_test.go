@@ -480,7 +480,7 @@ func (w *witness) against(p *Pathway, start time.Time, self string) []string {
 	consent := w.last("consent", start)
 	forbid("consent", consent == nil || consent.decision != Given || !w.signed(consent.said.text("document_version"), start))
 	plan := w.last("safety-plan", start)
-	forbid("safety-plan", plan == nil || !start.Before(plan.at.In(w.zone).AddDate(0, 0, 90)))
+	forbid("safety-plan", plan == nil || start.After(plan.at.In(w.zone).AddDate(0, 0, 90)))
 
 	held, enough := 0, false
 	for _, v := range w.visits {
