@@ -2,7 +2,5 @@
 
 package pathway
 
-const (
-	underRace = false
-	usually   = 2000
-)
+// usually is how many random histories are lived where nobody asks for another number.
+const usually = 2000

@@ -2,8 +2,5 @@
 
 package pathway
 
-// The race detector slows everything down tenfold: make test runs the many histories without it.
-const (
-	underRace = true
-	usually   = 300
-)
+// usually is how many random histories are lived where nobody asks for another number.
+const usually = 300 // the detector makes each take many times as long
