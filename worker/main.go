@@ -30,6 +30,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) == 2 && os.Args[1] == askCommand {
+		if err := ask(ctx, os.Environ()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	if err := run(ctx, log); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("the worker cannot go on", "error", err)
