@@ -1,11 +1,9 @@
 package machine
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"net"
-	"net/http"
-	"time"
 
 	"kap/stack/inbox"
 )
@@ -14,8 +12,8 @@ import (
 // else.
 const placeholderKey = "SG.inbox"
 
-// startInbox serves the inbox that stands in for SendGrid.
-func startInbox(dir string, port int, say func(string, ...any)) (*http.Server, error) {
+// startInbox serves the inbox that stands in for SendGrid, until stop is called.
+func startInbox(dir string, port int, say func(string, ...any)) (stop func(), err error) {
 	in, err := inbox.New(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the inbox cannot be opened: %w", err)
@@ -24,11 +22,13 @@ func startInbox(dir string, port int, say func(string, ...any)) (*http.Server, e
 	if err != nil {
 		return nil, fmt.Errorf("the inbox cannot listen: %w", err)
 	}
-	server := &http.Server{Handler: in.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
 	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		defer close(ended)
+		if err := in.Serve(ctx, listener); err != nil {
 			say("the inbox ended unexpectedly: %v", err)
 		}
 	}()
-	return server, nil
+	return func() { cancel(); <-ended }, nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -37,8 +36,9 @@ type Machine struct {
 	postgres *postgres
 	temporal *temporal
 	ui       *ui.Server
-	inbox    *http.Server
 	children map[string]*child
+
+	stopInbox func() // nil while there is none
 
 	control sync.Mutex // one of Stop, Pause, Resume at a time
 	stopped bool
@@ -126,7 +126,7 @@ func (m *Machine) startTemporal(ctx context.Context) error {
 // startWindows opens what people look through.
 func (m *Machine) startWindows(ctx context.Context) error {
 	var err error
-	if m.inbox, err = startInbox(m.folder.inbox(), m.config.InboxPort, m.say); err != nil {
+	if m.stopInbox, err = startInbox(m.folder.inbox(), m.config.InboxPort, m.say); err != nil {
 		return err
 	}
 	m.ui, err = startUI(ctx, m.config.UIPort, m.config.TemporalPort)
@@ -153,12 +153,8 @@ func (m *Machine) Stop() {
 	if m.ui != nil {
 		m.ui.Stop()
 	}
-	if m.inbox != nil {
-		stopping, done := context.WithTimeout(context.Background(), 5*time.Second)
-		if m.inbox.Shutdown(stopping) != nil {
-			_ = m.inbox.Close()
-		}
-		done()
+	if m.stopInbox != nil {
+		m.stopInbox()
 	}
 	m.down(Temporal)
 	m.down(Postgres)
