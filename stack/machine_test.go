@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"kap/stack/machine"
+	"kap/workflows"
 )
 
 func TestEverythingAnswersAndNothingIsLost(t *testing.T) {
@@ -47,7 +48,7 @@ func TestEverythingAnswersAndNothingIsLost(t *testing.T) {
 	if days := found.Config.WorkflowExecutionRetentionTtl.AsDuration().Hours() / 24; days != 400 {
 		t.Errorf("closed workflows are kept for %v days", days)
 	}
-	for name, kind := range machine.SearchAttributes {
+	for name, kind := range workflows.SearchAttributes() {
 		if _, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: name + " IS NULL"}); err != nil {
 			t.Errorf("%s (%s): %v", name, kind, err)
 		}

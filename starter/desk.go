@@ -89,7 +89,7 @@ func (d *desk) command() *cobra.Command {
 	}{
 		{"day", []*cobra.Command{d.todayCommand(), d.tasksCommand(), d.doneCommand(), d.listCommand(), d.watchCommand(), d.findCommand()}},
 		{"pathway", []*cobra.Command{d.enrolCommand(), d.recordCommand(), d.showCommand(), d.historyCommand()}},
-		{"practice", []*cobra.Command{d.practiceCommand()}},
+		{"practice", []*cobra.Command{d.practiceCommand(), d.prepareCommand()}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id

@@ -69,7 +69,7 @@ func (s said) wants(t *testing.T, code int, texts ...string) {
 func TestHelpFitsAnOldTerminal(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"enrol", "--help"}, {"record", "--help"}, {"show", "--help"}, {"list", "--help"}, {"find", "--help"}, {"today", "--help"}, {"tasks", "--help"},
-		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}} {
+		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"prepare-namespace", "--help"}} {
 		s := command(t, nil, "", args...)
 		s.wants(t, done)
 		for line := range strings.Lines(s.out) {
@@ -106,6 +106,9 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		{[]string{"enrol", "--file", "x", "--email", "y"}, misuse, "--email: found it beside --file"},
 		{[]string{"--env-file", "/nowhere", "list"}, misuse, "/nowhere"},
 		{[]string{"record", "refresh", "K7Q2M9", "--by", "c-desk"}, unreachable, "Temporal does not answer at " + nowhere},
+		{[]string{"prepare-namespace", "kap"}, misuse, "found 1 arguments, expected flags alone"},
+		{[]string{"prepare-namespace", "--wait", "soon"}, misuse, "--wait"},
+		{[]string{"prepare-namespace", "--wait", "1s"}, unreachable, "Temporal does not answer at " + nowhere},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			t.Parallel()

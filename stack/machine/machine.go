@@ -117,7 +117,7 @@ func (m *Machine) startTemporal(ctx context.Context) error {
 	if err := m.children[Temporal].up(ctx); err != nil {
 		return err
 	}
-	if err := m.temporal.prepareNamespace(ctx, SearchAttributes); err != nil {
+	if err := m.temporal.prepareNamespace(ctx); err != nil {
 		return err
 	}
 	return m.postgres.markFinished(ctx)
