@@ -41,21 +41,26 @@ endef
 
 # Compiling Temporal's server for the race detector would double the time, and running it so would multiply it. In
 # stack, what links the server is therefore tested without; but the worker it runs has the detector, which writes what
-# it finds to bin/race.
+# it finds to bin/race. The programs of Temporal's images are built to run in deploy as docker-compose.yml would run them.
 ## make test: run every test, with Temporal's server and PostgreSQL for real
 .PHONY: test
 test:
 	@build/prepare go compiler postgresql
-	@build/compile 1/4 bin/worker . ./worker -race
-	@build/compile 2/4 bin/starter . ./starter
-	@build/compile 3/4 bin/stack stack .
-	@build/compile 4/4 bin/temporal tools github.com/temporalio/cli/cmd/temporal
-	go vet ./... && cd stack && go vet ./...
+	@build/compile 1/8 bin/worker . ./worker -race
+	@build/compile 2/8 bin/starter . ./starter
+	@build/compile 3/8 bin/stack stack .
+	@build/compile 4/8 bin/inbox stack ./inboxserver
+	@build/compile 5/8 bin/temporal-server stack go.temporal.io/server/cmd/server
+	@build/compile 6/8 bin/temporal-sql-tool stack go.temporal.io/server/cmd/tools/sql
+	@build/compile 7/8 bin/ui-server stack github.com/temporalio/ui-server/v2/cmd/server
+	@build/compile 8/8 bin/temporal tools github.com/temporalio/cli/cmd/temporal
+	go vet ./... && (cd stack && go vet ./...) && cd deploy && go vet ./...
 	go test -race -timeout 20m ./...
 	go test -timeout 20m ./pathway -run Invariants -histories=100000
 	@rm -f bin/race.*
 	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 20m $$(../build/race-packages light)
 	cd stack && go test -timeout 20m $$(../build/race-packages heavy)
+	cd deploy && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
 
 ## make invariants: hold the safety rules against a million random histories
