@@ -5,34 +5,6 @@ import (
 	"time"
 )
 
-// stalledAfter is how long after a pathway's next wake we say that it has stalled: a worker that restarts takes less.
-const stalledAfter = 10 * time.Minute
-
-// aheadBy is by how much a pathway's clock must be ahead of ours to be a virtual one, as a demo's is; two machines' clocks
-// differ by less.
-const aheadBy = 2 * time.Minute
-
-// pulse says whether a pathway still beats. A pathway on a virtual clock, which runs ahead of ours, cannot be judged by it.
-type pulse string
-
-const (
-	beating   pulse = ""
-	stalled   pulse = "stalled"
-	unjudged  pulse = "own clock"
-	notJudged       = "its clock runs ahead of this machine's, as a demo's does"
-)
-
-// feel compares a pathway's next wake with our clock. asOf is when the pathway last looked, on its own clock.
-func feel(now time.Time, asOf, nextWake *time.Time) pulse {
-	switch {
-	case asOf != nil && asOf.After(now.Add(aheadBy)):
-		return unjudged
-	case nextWake != nil && !nextWake.IsZero() && now.Sub(*nextWake) > stalledAfter:
-		return stalled
-	}
-	return beating
-}
-
 // zoneOf is the zone in which a pathway's times are read.
 func zoneOf(name string) *time.Location {
 	zone, err := time.LoadLocation(name)

@@ -89,7 +89,7 @@ func (f listFlags) check() error {
 // listed is a line of the list, with what follows from the time at which it is read.
 type listed struct {
 	records.Row
-	Pulse pulse `json:"pulse,omitempty"`
+	Pulse pathway.Pulse `json:"pulse,omitempty"`
 }
 
 func (d *desk) list(ctx context.Context, f listFlags) error {
@@ -126,7 +126,7 @@ func (d *desk) listed(ctx context.Context, store *records.Store, f listFlags) ([
 	for _, r := range rows {
 		l := listed{Row: r}
 		if r.Outcome == "" {
-			l.Pulse = feel(d.now(), r.AsOf, r.NextWake)
+			l.Pulse = pathway.Feel(d.now(), r.AsOf, r.NextWake)
 		}
 		if f.shows(l, d.now()) {
 			found = append(found, l)
@@ -140,11 +140,11 @@ func (f listFlags) shows(l listed, now time.Time) bool {
 		now = *l.AsOf // a clock of its own
 	}
 	soon := l.NextSession != nil && l.NextSession.Before(onTheDay(now.In(zoneOf(l.Zone)), f.within))
-	needsLook := l.Attention != string(pathway.NoAttention) || l.Pulse == stalled || !l.Started
+	needsLook := l.Attention != string(pathway.NoAttention) || l.Pulse == pathway.Stalled || !l.Started
 	return (f.phase == "" || l.Started && l.Phase == f.phase) &&
 		(f.outcome == "" || l.Outcome == f.outcome) &&
 		(!f.onHold || l.OnHold) &&
-		(!f.stalled || l.Pulse == stalled) &&
+		(!f.stalled || l.Pulse == pathway.Stalled) &&
 		(f.within == 0 || soon) &&
 		(f.waitingOn == "" || slices.Contains(l.WaitingOn, f.waitingOn)) &&
 		(!f.attention || needsLook && l.Outcome == "")
@@ -211,8 +211,8 @@ func (d *desk) listRow(l listed) []string {
 		how, _, _ := strings.Cut(l.Outcome, "-")
 		phase = "ended:\n" + how
 	}
-	if l.Pulse == stalled && attention != string(pathway.UrgentAttention) {
-		attention = string(stalled)
+	if l.Pulse == pathway.Stalled && attention != string(pathway.UrgentAttention) {
+		attention = string(pathway.Stalled)
 	}
 	if attention == string(pathway.NoAttention) {
 		attention = "-"
@@ -243,9 +243,9 @@ func (d *desk) footnotes(found []listed) {
 		switch {
 		case !l.Started:
 			fresh = append(fresh, l.Code)
-		case l.Pulse == stalled:
+		case l.Pulse == pathway.Stalled:
 			late = append(late, l.Code+" ("+ago(d.now(), *l.NextWake)+")")
-		case l.Pulse == unjudged:
+		case l.Pulse == pathway.OwnClock:
 			ahead = append(ahead, l.Code)
 		}
 	}

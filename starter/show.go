@@ -46,7 +46,7 @@ func (d *desk) showCommand() *cobra.Command {
 type view struct {
 	Pathway string                `json:"pathway"`
 	Source  source                `json:"source"`
-	Pulse   pulse                 `json:"pulse,omitempty"`
+	Pulse   pathway.Pulse         `json:"pulse,omitempty"`
 	Started bool                  `json:"started"`
 	Status  *pathway.Status       `json:"status"` // null for an enrolment that no step has followed yet
 	Journal []records.JournalLine `json:"journal,omitempty"`
@@ -112,7 +112,7 @@ func (d *desk) view(ctx context.Context, code string) (*view, error) {
 		return nil, rowErr
 	}
 	if v.Status != nil && v.Status.Outcome == "" {
-		v.Pulse = feel(v.now, &v.Status.AsOf, &v.Status.NextWake)
+		v.Pulse = pathway.Feel(v.now, &v.Status.AsOf, &v.Status.NextWake)
 	}
 	return v, nil
 }
@@ -255,10 +255,10 @@ func nextLook(v *view, zone *time.Location) string {
 	}
 	text := moment(v.Status.NextWake, zone)
 	switch v.Pulse {
-	case stalled:
+	case pathway.Stalled:
 		text += fmt.Sprintf(": that was %s, so it may have stalled; see that Temporal and a worker run", ago(v.now, v.Status.NextWake))
-	case unjudged:
-		text += " on its own clock; " + notJudged
+	case pathway.OwnClock:
+		text += " on its own clock, which runs ahead of this machine's, as a demo's does"
 	}
 	return text
 }

@@ -78,7 +78,7 @@ func TestWhatTheRecordsHoldIsShownWithoutTemporal(t *testing.T) {
 	s = command(t, env, "", "show", "pathway-K7Q2M9", "--json")
 	s.wants(t, done)
 	var v view
-	if err := json.Unmarshal([]byte(s.out), &v); err != nil || v.Source != fromStore || v.Status == nil || v.Status.Phase != pathway.Screening || v.Pulse != beating {
+	if err := json.Unmarshal([]byte(s.out), &v); err != nil || v.Source != fromStore || v.Status == nil || v.Status.Phase != pathway.Screening || v.Pulse != pathway.Beating {
 		t.Errorf("found %+v, %v", v, err)
 	}
 	if strings.Contains(s.out, "Anna") || strings.Contains(s.out, "Meyer") {
@@ -180,28 +180,6 @@ func TestAMessageForAPathwayThatTemporalNoLongerHas(t *testing.T) {
 	}
 	if f, ok := d.notRunning(t.Context(), "B2B2B2").(*failure); !ok || f.exit != unanswered {
 		t.Errorf("found %v, expected that there is no such pathway", f)
-	}
-}
-
-func TestPulse(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
-	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
-	for _, c := range []struct {
-		name       string
-		asOf, wake *time.Time
-		want       pulse
-	}{
-		{"nothing written yet", nil, nil, beating},
-		{"looked days ago, looks again tomorrow", at(-72 * time.Hour), at(24 * time.Hour), beating},
-		{"looks again about now", at(-72 * time.Hour), at(-9 * time.Minute), beating},
-		{"should have looked", at(-72 * time.Hour), at(-11 * time.Minute), stalled},
-		{"a demo, months ahead", at(2000 * time.Hour), at(2100 * time.Hour), unjudged},
-		{"two machines' clocks", at(time.Minute), at(time.Hour), beating},
-	} {
-		if found := feel(now, c.asOf, c.wake); found != c.want {
-			t.Errorf("%s: found %q, expected %q", c.name, found, c.want)
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kap/pathway"
 	"kap/records"
 )
 
@@ -165,8 +166,8 @@ func gist(l listed) string {
 	if l.OnHold {
 		parts = append(parts, "on hold")
 	}
-	if l.Pulse == stalled {
-		parts = append(parts, string(stalled))
+	if l.Pulse == pathway.Stalled {
+		parts = append(parts, string(pathway.Stalled))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -177,7 +178,7 @@ func counted(found []listed) string {
 		switch {
 		case l.Attention == "urgent":
 			urgent++
-		case l.Pulse == stalled:
+		case l.Pulse == pathway.Stalled:
 			late++
 		case l.Attention == "task":
 			task++
