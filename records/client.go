@@ -38,21 +38,13 @@ var ErrAlike = errors.New("somebody alike is enrolled")
 // Alike lists the enrolments of everybody who shares the e-mail address, or both name and birth date.
 func (s *Store) Alike(ctx context.Context, p Person) ([]Known, error) { return alike(ctx, s.pool, p) }
 
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
 func alike(ctx context.Context, q querier, p Person) ([]Known, error) {
-	rows, err := q.Query(ctx, `
+	return collect[Known](ctx, q, `
 		select c.id::text, w.code, w.outcome, w.started_at is not null,
 			lower(c.email) = lower($4) and lower(c.family_name) = lower($1) and lower(c.given_name) = lower($2) and c.birth_date = $3::date
 		from client c join pathway w on w.client = c.id
 		where lower(c.email) = lower($4) or lower(c.family_name) = lower($1) and lower(c.given_name) = lower($2) and c.birth_date = $3::date
 		order by w.enrolled_at desc`, p.FamilyName, p.GivenName, p.BirthDate, p.Email)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Known])
 }
 
 // Enrol writes a client (or takes the one whose id is given) and the enrolment, in one transaction, before any workflow is
@@ -164,11 +156,7 @@ func (s *Store) Show(ctx context.Context, code string) (Row, error) {
 }
 
 func (s *Store) rows(ctx context.Context, columns, where string, args ...any) ([]Row, error) {
-	rows, err := s.pool.Query(ctx, `select `+columns+` from pathway w join client c on c.id = w.client `+where, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
+	return collect[Row](ctx, s.pool, `select `+columns+` from pathway w join client c on c.id = w.client `+where, args...)
 }
 
 // JournalLine is one line of a pathway's journal.
@@ -186,11 +174,7 @@ type JournalLine struct {
 
 // Journal reads a pathway's journal in the order in which it was written.
 func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error) {
-	rows, err := s.pool.Query(ctx, `select step, kind, name, by, message_id, at, recorded, text, message from journal where pathway = $1 order by id`, code)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[JournalLine])
+	return collect[JournalLine](ctx, s.pool, `select step, kind, name, by, message_id, at, recorded, text, message from journal where pathway = $1 order by id`, code)
 }
 
 // MailLine is one mail of a pathway and where it is.
@@ -205,9 +189,5 @@ type MailLine struct {
 
 // Mails lists a pathway's mails, the oldest first.
 func (s *Store) Mails(ctx context.Context, code string) ([]MailLine, error) {
-	rows, err := s.pool.Query(ctx, `select step, key, status, attempts, created_at, settled_at from mail where pathway = $1 order by created_at, key`, code)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[MailLine])
+	return collect[MailLine](ctx, s.pool, `select step, key, status, attempts, created_at, settled_at from mail where pathway = $1 order by created_at, key`, code)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Whose narrows what a working day shows. Its zero value shows the whole practice.
@@ -40,12 +38,12 @@ type TaskLine struct {
 
 // Tasks lists the open tasks, urgent ones first, then by when they are due: of everybody, or those that one member of staff owes.
 func (s *Store) Tasks(ctx context.Context, of Whose) ([]TaskLine, error) {
-	return collect[TaskLine](ctx, s, `
+	return collect[TaskLine](ctx, s.pool, `
 		select w.code, c.given_name, c.family_name, t.key, t.who, t.what, t.since, t.due, t.urgent, t.message, w.as_of, w.enrolment->>'practice_zone', w.therapist, w.prescriber
 		from task t join pathway w on w.code = t.pathway join client c on c.id = w.client
 		where `+onTheTeam+` and ($1 = '' or 'therapist' = any(t.who) and w.therapist = $1 or 'prescriber' = any(t.who) and w.prescriber = $1
 			or 'coordinator' = any(t.who) and `+teamOf+`->'coordinators' ? $1)
-		order by t.urgent desc, t.due, w.code, t.key`, of)
+		order by t.urgent desc, t.due, w.code, t.key`, of.Staff, of.Pathway)
 }
 
 // SessionLine is one session of a day.
@@ -63,11 +61,11 @@ type SessionLine struct {
 
 // Sessions lists what begins in a stretch of time, from included and to not: what is booked, and what took place or was missed.
 func (s *Store) Sessions(ctx context.Context, of Whose, from, to time.Time) ([]SessionLine, error) {
-	return collect[SessionLine](ctx, s, `
+	return collect[SessionLine](ctx, s.pool, `
 		select w.code, c.given_name, c.family_name, a.name, lower(a.during), upper(a.during), a.state, a.therapist, w.enrolment->>'practice_zone'
 		from appointment a join pathway w on w.code = a.pathway join client c on c.id = w.client
 		where `+onTheTeam+` and a.during && tstzrange($3, $4) and lower(a.during) >= $3 and a.state <> 'cancelled'
-		order by lower(a.during), w.code`, of, from, to)
+		order by lower(a.during), w.code`, of.Staff, of.Pathway, from, to)
 }
 
 // ChangeLine is one entry of some pathway's journal.
@@ -87,19 +85,11 @@ type ChangeLine struct {
 // Changes lists what was recorded, found and done in a stretch of time, from included and to not, the earliest first; mails and
 // nudges are left out.
 func (s *Store) Changes(ctx context.Context, of Whose, from, to time.Time) ([]ChangeLine, error) {
-	return collect[ChangeLine](ctx, s, `
+	return collect[ChangeLine](ctx, s.pool, `
 		select w.code, c.given_name, c.family_name, j.kind, j.name, j.by, j.recorded, j.text, w.enrolment->>'practice_zone', j.message
 		from journal j join pathway w on w.code = j.pathway join client c on c.id = w.client
 		where `+onTheTeam+` and j.recorded >= $3 and j.recorded < $4 and j.name not in ('reminder', 'nudge', 'asked', 'refresh')
-		order by j.recorded, j.id`, of, from, to)
-}
-
-func collect[T any](ctx context.Context, s *Store, query string, of Whose, more ...any) ([]T, error) {
-	rows, err := s.pool.Query(ctx, query, append([]any{of.Staff, of.Pathway}, more...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+		order by j.recorded, j.id`, of.Staff, of.Pathway, from, to)
 }
 
 // Member is somebody on care teams of open pathways.
@@ -112,13 +102,9 @@ type Member struct {
 
 // CareTeams lists who is on the care teams of the open pathways, in which role.
 func (s *Store) CareTeams(ctx context.Context) ([]Member, error) {
-	rows, err := s.pool.Query(ctx, `
+	return collect[Member](ctx, s.pool, `
 		select m.staff, m.role, count(*), min(w.code) from pathway w, lateral (
 			select w.therapist, 'therapist' union all select w.prescriber, 'prescriber'
 			union all select jsonb_array_elements_text(`+teamOf+`->'coordinators'), 'coordinator') m (staff, role)
 		where w.outcome = '' group by 1, 2 order by 2, 1`)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Member])
 }
