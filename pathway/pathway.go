@@ -23,6 +23,9 @@ const (
 	Client      Role = "client"
 )
 
+// Roles lists them.
+func Roles() []Role { return []Role{Client, Therapist, Prescriber, Coordinator} }
+
 // CareTeam names, by staff id, who cares for one client. Therapist and prescriber are never the same person.
 type CareTeam struct {
 	Therapist    string   `json:"therapist"`
@@ -189,6 +192,11 @@ const (
 	Lapsed              Outcome = "lapsed"
 )
 
+// Outcomes lists them.
+func Outcomes() []Outcome {
+	return []Outcome{Completed, StoppedAndReferred, DeclinedAndReferred, WithdrawnByClient, Lapsed}
+}
+
 // Phase is where a pathway stands on the arc.
 type Phase string
 
@@ -202,6 +210,11 @@ const (
 	Stopping      Phase = "stopping"
 	Over          Phase = "ended"
 )
+
+// Phases lists them.
+func Phases() []Phase {
+	return []Phase{Screening, InPreparation, InDosing, InIntegration, Closing, Stopping, Over}
+}
 
 // Enrol begins a pathway. It returns a [*Refusal] naming the field that is missing or wrong.
 func Enrol(e Enrolment) (*Pathway, error) {

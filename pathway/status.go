@@ -17,6 +17,9 @@ const (
 	UrgentAttention Attention = "urgent"
 )
 
+// Attentions lists them.
+func Attentions() []Attention { return []Attention{NoAttention, TaskAttention, UrgentAttention} }
+
 // Status is what a pathway shows to people and programs: the answer to the query "status", and the read model.
 type Status struct {
 	Pathway     string        `json:"pathway"`

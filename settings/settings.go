@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ type House struct {
 type Worker struct {
 	House
 	MailKey   string    `env:"SENDGRID_API_KEY" about:"the key of the mail service"`
-	MailURL   string    `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
+	MailURL   URL       `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
 	Live      Yes       `env:"KAP_SEND_FOR_REAL" about:"yes: without an inbox, mails go to clients through SendGrid"`
 	Listen    Address   `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
 	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
@@ -127,6 +128,23 @@ func (y *Yes) UnmarshalText(text []byte) error {
 	if *y = string(text) == "yes"; !*y && string(text) != "no" && len(text) > 0 {
 		return fmt.Errorf("found %q, expected yes, or leave it out", text)
 	}
+	return nil
+}
+
+// URL is where something answers over HTTP.
+type URL string
+
+// UnmarshalText takes http and https. A password in it would end up in a log.
+func (u *URL) UnmarshalText(text []byte) error {
+	at, err := url.Parse(string(text))
+	switch {
+	case len(text) == 0:
+	case strings.Contains(string(text), "@"):
+		return errors.New("found something else, expected an address such as http://127.0.0.1:8025, without a user or a password")
+	case err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "":
+		return fmt.Errorf("found %q, expected an address such as http://127.0.0.1:8025", text)
+	}
+	*u = URL(text)
 	return nil
 }
 

@@ -58,16 +58,16 @@ func outcomes() []string {
 	return []string{string(pathway.Completed), string(pathway.StoppedAndReferred), string(pathway.DeclinedAndReferred), string(pathway.WithdrawnByClient), string(pathway.Lapsed)}
 }
 
-func phases() []string {
-	var all []string
-	for _, p := range []pathway.Phase{pathway.Screening, pathway.InPreparation, pathway.InDosing, pathway.InIntegration, pathway.Closing, pathway.Stopping, pathway.Over} {
-		all = append(all, string(p))
-	}
-	return all
-}
+func phases() []string { return words(pathway.Phases()) }
 
-func roles() []string {
-	return []string{string(pathway.Client), string(pathway.Therapist), string(pathway.Prescriber), string(pathway.Coordinator)}
+func roles() []string { return words(pathway.Roles()) }
+
+func words[T ~string](all []T) []string {
+	var said []string
+	for _, one := range all {
+		said = append(said, string(one))
+	}
+	return said
 }
 
 func (f listFlags) check() error {

@@ -4,176 +4,51 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 	_ "time/tzdata" // for machines that hold no time zones of their own
-
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	tlog "go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
-
-	"kap/activities"
-	"kap/mail"
-	"kap/practice"
-	"kap/records"
-	"kap/workflows"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if len(os.Args) == 2 && os.Args[1] == askCommand {
-		if err := ask(ctx, os.Environ()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := run(ctx, log); err != nil && !errors.Is(err, context.Canceled) {
-		log.Error("the worker cannot go on", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
 
-// stopTimeout lets activities that run at SIGTERM write down what they did.
-const stopTimeout = 20 * time.Second
+// The exit codes, as the help lists them.
+const (
+	done   = 0
+	fault  = 1
+	misuse = 2
+)
 
-func run(ctx context.Context, log *slog.Logger) error {
-	house, err := practice.Load(os.Getenv("KAP_PRACTICE"))
-	if err != nil {
-		return err
-	}
-	if err := mail.Discreet(house); err != nil {
-		return err
-	}
-	protocol, err := practice.LoadProtocol(os.Getenv("KAP_PROTOCOL"))
-	if err != nil {
-		return err
-	}
-	sender, err := sender(log)
-	if err != nil {
-		return err
-	}
-	store, err := records.Open(ctx, os.Getenv("DATABASE_URL"))
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	err = wait(ctx, log, "PostgreSQL", func() error {
-		if err := store.Migrate(ctx); err != nil {
-			return errors.New(records.Plain(err))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	temporal, err := dial(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer temporal.Close()
-	log.Warn("for trial data only: nobody verifies yet who sends a message, and payloads are not encrypted")
-
-	a := &activities.Activities{Store: store, Practice: house, Form: protocol.Consent, Sender: sender}
-	worker.SetStickyWorkflowCacheSize(2000)
-	broken := make(chan error, 2)
-	fatal := func(err error) { // the SDK stops asking for tasks: whoever supervises us starts us again
-		select {
-		case broken <- err:
-		default:
-		}
-	}
-	pathways := worker.New(temporal, workflows.TaskQueue, worker.Options{
-		WorkerStopTimeout:                stopTimeout,
-		StickyScheduleToStartTimeout:     10 * time.Second, // how long a pathway waits for a worker that was killed
-		DisableRegistrationAliasing:      true,
-		OnFatalError:                     fatal,
-		MaxConcurrentActivityTaskPollers: 2,
-	})
-	pathways.RegisterWorkflowWithOptions(workflows.Pathway, workflow.RegisterOptions{Name: workflows.Name})
-	pathways.RegisterActivityWithOptions(a.Commit, activity.RegisterOptions{Name: "Commit"})
-	pathways.RegisterActivityWithOptions(a.Stored, activity.RegisterOptions{Name: "Stored"})
-	mails := worker.New(temporal, activities.MailQueue, worker.Options{
-		WorkerStopTimeout:                  stopTimeout,
-		DisableWorkflowWorker:              true,
-		DisableRegistrationAliasing:        true,
-		OnFatalError:                       fatal,
-		MaxConcurrentActivityExecutionSize: 20,
-	})
-	mails.RegisterActivityWithOptions(a.Deliver, activity.RegisterOptions{Name: "Deliver"})
-	for _, w := range []worker.Worker{mails, pathways} {
-		if err := w.Start(); err != nil {
-			return err
-		}
-		defer w.Stop()
-	}
-	log.Info("the worker is ready")
-	select {
-	case err := <-broken:
-		return err
-	case <-ctx.Done():
-	}
-	log.Info("the worker stops")
-	return nil
-}
-
-// sender says where mails go. Sending through the real SendGrid takes an explicit setting.
-func sender(log *slog.Logger) (*mail.Sender, error) {
-	base, key := os.Getenv("SENDGRID_BASE_URL"), os.Getenv("SENDGRID_API_KEY")
-	live := os.Getenv("KAP_SEND_FOR_REAL") == "yes"
+func run(args, environ []string, stdout, stderr io.Writer) int {
+	ctx, release := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer release()
+	context.AfterFunc(ctx, release) // a second signal ends the process at once
 	switch {
-	case key == "":
-		return nil, errors.New("SENDGRID_API_KEY: found nothing, expected the key of the mail service")
-	case base == "" && !live:
-		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
-	case base == "":
-		log.Warn("mails go to clients through SendGrid")
-	default:
-		log.Info("mails go to", "base_url", base)
+	case len(args) == 1 && (args[0] == "--help" || args[0] == "-h"):
+		fmt.Fprint(stdout, help())
+		return done
+	case len(args) == 1 && args[0] == askCommand:
+		if err := ask(ctx, environ); err != nil {
+			fmt.Fprintln(stderr, "worker:", err)
+			return fault
+		}
+		return done
+	case len(args) > 0:
+		fmt.Fprintf(stderr, "worker: found the argument %q, expected none: its settings are variables; see worker --help\n", args[0])
+		return misuse
 	}
-	return mail.NewSender(base, key, 30*time.Second), nil
-}
-
-func dial(ctx context.Context, log *slog.Logger) (client.Client, error) {
-	options, err := envconfig.LoadDefaultClientOptions()
+	w, err := setup(environ, stderr)
 	if err != nil {
-		return nil, fmt.Errorf("the settings of Temporal: %w", err)
+		fmt.Fprintln(stderr, "worker:", err)
+		return misuse
 	}
-	if options.Namespace == "" {
-		options.Namespace = "kap"
+	defer w.store.Close()
+	if err := w.work(ctx); err != nil && ctx.Err() == nil {
+		w.log.Error("the worker cannot go on", "error", err)
+		return fault
 	}
-	options.Logger = tlog.NewStructuredLogger(log)
-	var c client.Client
-	err = wait(ctx, log, "Temporal", func() error {
-		var err error
-		c, err = client.DialContext(ctx, options)
-		return err
-	})
-	return c, err
-}
-
-// wait tries until it works or the worker is told to stop.
-func wait(ctx context.Context, log *slog.Logger, what string, try func() error) error {
-	for pause := time.Second; ; pause = min(pause*2, 15*time.Second) {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		log.Warn(what+" is away; trying again", "in", pause, "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	w.log.Info("the worker has stopped")
+	return done
 }

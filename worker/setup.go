@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	tlog "go.temporal.io/sdk/log"
+
+	"kap/activities"
+	"kap/mail"
+	"kap/practice"
+	"kap/records"
+	"kap/settings"
+)
+
+// service is the worker with all that it was told, before it asks anybody for anything.
+type service struct {
+	log      *slog.Logger
+	store    *records.Store
+	temporal client.Options
+	acts     *activities.Activities
+}
+
+// sendWithin bounds one call of the mail service. It is less than stopWithin: a mail that is on its way at SIGTERM is not left
+// in doubt.
+const sendWithin = 15 * time.Second
+
+// setup reads the settings. Whatever is wrong with one is said with its name, and without a secret.
+func setup(environ []string, stderr io.Writer) (*service, error) {
+	s, err := settings.Load[settings.Worker](environ)
+	if err != nil {
+		return nil, err
+	}
+	house, err := practice.Load(s.Practice)
+	if err != nil {
+		return nil, fmt.Errorf("KAP_PRACTICE: %w", firstLine(err))
+	}
+	if err := mail.Discreet(house); err != nil {
+		return nil, fmt.Errorf("KAP_PRACTICE: %w", err)
+	}
+	protocol, err := practice.LoadProtocol(s.Protocol)
+	if err != nil {
+		return nil, fmt.Errorf("KAP_PROTOCOL: %w", firstLine(err))
+	}
+	switch {
+	case s.MailKey == "":
+		return nil, errors.New("SENDGRID_API_KEY: found nothing, expected the key of the mail service")
+	case s.MailURL == "" && !bool(s.Live): // sending through the real SendGrid takes an explicit setting
+		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
+	}
+	w := &service{log: newLog(stderr, s)}
+	if w.temporal, err = temporalOptions(w.log); err != nil {
+		return nil, err
+	}
+	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {
+		return nil, err
+	}
+	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(string(s.MailURL), s.MailKey, sendWithin)}
+	if s.MailURL == "" {
+		w.log.Warn("mails go to clients through SendGrid")
+	} else {
+		w.log.Info("mails go to", "base_url", s.MailURL)
+	}
+	return w, nil
+}
+
+// firstLine leaves out what an error shows of the file: it may be somebody's address.
+func firstLine(err error) error {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return errors.New(first)
+}
+
+func temporalOptions(log *slog.Logger) (client.Options, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil { // its text may repeat a key
+		return options, errors.New("Temporal's settings cannot be read; check the TEMPORAL_ variables and the profile file")
+	}
+	if options.Namespace == "" {
+		options.Namespace = "kap"
+	}
+	options.Identity = "worker-" + rand.Text()[:8] // the default holds the machine's name
+	options.Logger = tlog.NewStructuredLogger(log)
+	return options, nil
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"kap/internal/testpg"
+)
+
+// role has the test's own program be the worker.
+const role = "WORKER_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(role) == "worker" {
+		main()
+	}
+	testpg.Main(m)
+}
+
+// nowhere is an address at which nothing listens.
+const nowhere = "127.0.0.1:1"
+
+// told is what a worker is told that serves on a free port and finds nobody.
+func told(more ...string) []string {
+	return append([]string{
+		role + "=worker", "HOME=/nonexistent", "DATABASE_URL=postgres://kap@" + nowhere + "/kap", "TEMPORAL_ADDRESS=" + nowhere,
+		"SENDGRID_API_KEY=SG.trial", "SENDGRID_BASE_URL=http://" + nowhere, "KAP_LISTEN=127.0.0.1:0",
+	}, more...)
+}
+
+// process is a worker that runs on its own.
+type process struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	ended chan error
+
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said.Write(b)
+}
+
+func (p *process) log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said.String()
+}
+
+// start starts a worker.
+func start(t *testing.T, environ []string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, p, p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.ended <- p.cmd.Wait() }()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+func (p *process) await(what string, is func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("waited for %s; the worker says\n%s", what, p.log())
+		}
+	}
+}
+
+// ends sends a signal, and expects the worker to end as one that was told to.
+func (p *process) ends(by syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(by); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case err := <-p.ended:
+		if err != nil {
+			p.t.Errorf("%s: the worker ended with %v:\n%s", by, err, p.log())
+		}
+	case <-time.After(10 * time.Second):
+		p.t.Fatalf("%s: the worker is still there after 10 seconds:\n%s", by, p.log())
+	}
+	if !strings.Contains(p.log(), "the worker has stopped") {
+		p.t.Errorf("%s: the worker does not say that it has stopped:\n%s", by, p.log())
+	}
+}
+
+func TestStoppedWhileBothAreAway(t *testing.T) {
+	t.Parallel()
+	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		p := start(t, told())
+		p.await("the first try", func() bool { return strings.Contains(p.log(), "PostgreSQL is away") })
+		p.ends(by)
+	}
+}
+
+func TestStoppedWhileTemporalIsAway(t *testing.T) {
+	t.Parallel()
+	database := testpg.New(t)
+	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		p := start(t, told("DATABASE_URL="+database, "KAP_LOG_FORMAT=json", "KAP_LOG_LEVEL=debug"))
+		p.await("the first try", func() bool { return strings.Contains(p.log(), "Temporal is away") })
+		p.ends(by)
+		for line := range strings.Lines(p.log()) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("the log has a line that is not JSON: %s", line)
+			}
+		}
+	}
+}
+
+func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ setting, says string }{
+		{"DATABASE_URL=", "DATABASE_URL: found nothing"},
+		{"DATABASE_URL=host=x port=secret", "DATABASE_URL: found something that is not"},
+		{"SENDGRID_API_KEY=", "SENDGRID_API_KEY: found nothing"},
+		{"SENDGRID_BASE_URL=", "SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes"},
+		{"SENDGRID_BASE_URL=inbox", `SENDGRID_BASE_URL: found "inbox"`},
+		{"KAP_SEND_FOR_REAL=perhaps", `KAP_SEND_FOR_REAL: found "perhaps"`},
+		{"KAP_PRACTICE=missing.yaml", "KAP_PRACTICE: open missing.yaml"},
+		{"KAP_PROTOCOL=missing.yaml", "KAP_PROTOCOL: open missing.yaml"},
+		{"KAP_LOG_LEVEL=loud", `KAP_LOG_LEVEL: found "loud"`},
+		{"KAP_LOGLEVEL=info", "KAP_LOGLEVEL: found a variable that nothing reads"},
+	} {
+		var out, problem bytes.Buffer
+		if code := run(nil, told(c.setting), &out, &problem); code != misuse || !strings.Contains(problem.String(), "worker: "+c.says) {
+			t.Errorf("%s: ended with %d and said %s%s", c.setting, code, &out, &problem)
+		}
+		if strings.Contains(problem.String(), "secret") {
+			t.Errorf("%s: a secret is repeated: %s", c.setting, &problem)
+		}
+	}
+}
+
+func TestHelpAndNoOtherArgument(t *testing.T) {
+	t.Parallel()
+	var out, problem bytes.Buffer
+	if code := run([]string{"--help"}, nil, &out, &problem); code != done || problem.Len() > 0 {
+		t.Errorf("ended with %d and said %s", code, &problem)
+	}
+	for _, want := range []string{"DATABASE_URL", "KAP_LISTEN", "127.0.0.1:9464", "TEMPORAL_"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the help does not have %s:\n%s", want, &out)
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(strings.TrimRight(line, "\n")) > 80 {
+			t.Errorf("longer than 80: %s", line)
+		}
+	}
+	for _, args := range [][]string{{"run"}, {"--help", "me"}, {""}} {
+		out.Reset()
+		if code := run(args, told(), &out, &problem); code != misuse || out.Len() > 0 {
+			t.Errorf("%q: ended with %d and said %s", args, code, &out)
+		}
+	}
+}
