@@ -1,5 +1,5 @@
-// The worker runs pathways and delivers their mails. It needs a Temporal server and the practice's database, and waits for
-// both when they are away.
+// The worker runs pathways and delivers their mails. It needs a Temporal server and the practice's database, waits for both
+// when they are away, and says over HTTP how it is.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "worker:", err)
 		return misuse
 	}
-	defer w.store.Close()
+	defer w.close()
 	if err := w.work(ctx); err != nil && ctx.Err() == nil {
 		w.log.Error("the worker cannot go on", "error", err)
 		return fault

@@ -27,6 +27,8 @@ type service struct {
 	store    *records.Store
 	temporal client.Options
 	acts     *activities.Activities
+	health   *health
+	unserve  func()
 }
 
 // sendWithin bounds one call of the mail service. It is less than stopWithin: a mail that is on its way at SIGTERM is not left
@@ -56,7 +58,7 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	case s.MailURL == "" && !bool(s.Live): // sending through the real SendGrid takes an explicit setting
 		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
 	}
-	w := &service{log: newLog(stderr, s)}
+	w := &service{log: newLog(stderr, s), unserve: func() {}}
 	if w.temporal, err = temporalOptions(w.log); err != nil {
 		return nil, err
 	}
@@ -64,12 +66,36 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 		return nil, err
 	}
 	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(string(s.MailURL), s.MailKey, sendWithin)}
+	w.health = &health{store: w.store, identity: w.temporal.Identity}
+	if err := w.open(string(s.Listen)); err != nil {
+		w.store.Close()
+		return nil, err
+	}
 	if s.MailURL == "" {
 		w.log.Warn("mails go to clients through SendGrid")
 	} else {
 		w.log.Info("mails go to", "base_url", s.MailURL)
 	}
 	return w, nil
+}
+
+// open begins to serve health and metrics, unless that is off.
+func (w *service) open(address string) error {
+	if address == "" {
+		return nil
+	}
+	sdk, pages, err := metrics(w.log, w.health)
+	if err != nil {
+		return err
+	}
+	w.temporal.MetricsHandler = sdk
+	w.unserve, err = serve(address, w.log, w.health, pages)
+	return err
+}
+
+func (w *service) close() {
+	w.unserve()
+	w.store.Close()
 }
 
 // firstLine leaves out what an error shows of the file: it may be somebody's address.

@@ -50,12 +50,14 @@ func (w *service) work(ctx context.Context) error {
 		}
 		running = append(running, one)
 	}
+	w.health.working(temporal)
 	w.log.Info("the worker is ready", "identity", w.temporal.Identity)
 	select {
 	case err := <-broken:
 		return err
 	case <-ctx.Done():
 	}
+	w.health.stopping()
 	w.log.Info("the worker stops; what it has begun it finishes")
 	return nil
 }

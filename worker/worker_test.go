@@ -3,8 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,6 +44,7 @@ func told(more ...string) []string {
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
+	url   string
 	ended chan error
 
 	mu   sync.Mutex
@@ -57,7 +63,9 @@ func (p *process) log() string {
 	return p.said.String()
 }
 
-// start starts a worker.
+var served = regexp.MustCompile(`address"?[=:]"?(http://[0-9.:]+)`)
+
+// start starts a worker and waits until it serves.
 func start(t *testing.T, environ []string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
@@ -67,6 +75,12 @@ func start(t *testing.T, environ []string) *process {
 	}
 	go func() { p.ended <- p.cmd.Wait() }()
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	p.await("the worker to serve", func() bool {
+		if m := served.FindStringSubmatch(p.log()); m != nil {
+			p.url = m[1]
+		}
+		return p.url != ""
+	})
 	return p
 }
 
@@ -75,6 +89,55 @@ func (p *process) await(what string, is func() bool) {
 	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("waited for %s; the worker says\n%s", what, p.log())
+		}
+	}
+}
+
+func (p *process) get(path string) (int, string) {
+	p.t.Helper()
+	client := http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Get(p.url + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+// lacks compares what /readyz says with what it should.
+func (p *process) lacks(want report) {
+	p.t.Helper()
+	status, body := p.get("/readyz")
+	var said struct {
+		Ready bool
+		Parts report
+	}
+	if err := json.Unmarshal([]byte(body), &said); err != nil {
+		p.t.Fatalf("%v: %s", err, body)
+	}
+	if status != http.StatusServiceUnavailable || said.Ready {
+		p.t.Errorf("the worker is ready (%d): %s", status, body)
+	}
+	for part, says := range want {
+		if said.Parts[part] != says {
+			p.t.Errorf("%s: found %q, expected %q", part, said.Parts[part], says)
+		}
+	}
+}
+
+func (p *process) shows(lines ...string) {
+	p.t.Helper()
+	status, body := p.get("/metrics")
+	if status != http.StatusOK {
+		p.t.Errorf("/metrics answers %d", status)
+	}
+	for _, line := range lines {
+		if !slices.Contains(strings.Split(body, "\n"), line) {
+			p.t.Errorf("/metrics does not have %q:\n%s", line, body)
 		}
 	}
 }
@@ -98,21 +161,38 @@ func (p *process) ends(by syscall.Signal) {
 	}
 }
 
-func TestStoppedWhileBothAreAway(t *testing.T) {
+func TestWhileBothAreAway(t *testing.T) {
 	t.Parallel()
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := start(t, told())
 		p.await("the first try", func() bool { return strings.Contains(p.log(), "PostgreSQL is away") })
+		if status, body := p.get("/healthz"); status != http.StatusOK || body != "alive\n" {
+			t.Errorf("/healthz answers %d %s", status, body)
+		}
+		p.lacks(report{"postgresql": "PostgreSQL does not answer", "schema": unknown, "temporal": "not reached yet", "pathways": unknown, "mails": unknown})
+		p.shows("kap_records_up 0", `kap_ready{part="postgresql"} 0`, `kap_ready{part="temporal"} 0`)
 		p.ends(by)
 	}
 }
 
-func TestStoppedWhileTemporalIsAway(t *testing.T) {
+func TestWhileTemporalIsAway(t *testing.T) {
 	t.Parallel()
-	database := testpg.New(t)
+	database := testpg.NewGate(t, testpg.New(t))
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		p := start(t, told("DATABASE_URL="+database, "KAP_LOG_FORMAT=json", "KAP_LOG_LEVEL=debug"))
+		p := start(t, told("DATABASE_URL="+database.URL, "KAP_LOG_FORMAT=json", "KAP_LOG_LEVEL=debug"))
 		p.await("the first try", func() bool { return strings.Contains(p.log(), "Temporal is away") })
+		p.lacks(report{"postgresql": well, "schema": well, "temporal": "not reached yet"})
+		p.shows("kap_records_up 1", `kap_ready{part="postgresql"} 1`, `kap_ready{part="temporal"} 0`, "kap_pathways_stalled 0", `kap_tasks{role="therapist",urgency="urgent"} 0`, "kap_mail_oldest_pending_seconds 0")
+
+		database.Hush() // connections stand, and nothing passes
+		begun := time.Now()
+		p.lacks(report{"postgresql": "PostgreSQL does not answer", "schema": unknown})
+		p.shows("kap_records_up 0")
+		if took := time.Since(begun); took > 3*patience {
+			t.Errorf("a silent database made two pages take %s", took)
+		}
+		database.Speak()
+		p.await("the database to be seen again", func() bool { _, body := p.get("/metrics"); return strings.Contains(body, "kap_records_up 1") })
 		p.ends(by)
 		for line := range strings.Lines(p.log()) {
 			if !json.Valid([]byte(line)) {
@@ -124,6 +204,11 @@ func TestStoppedWhileTemporalIsAway(t *testing.T) {
 
 func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	for _, c := range []struct{ setting, says string }{
 		{"DATABASE_URL=", "DATABASE_URL: found nothing"},
 		{"DATABASE_URL=host=x port=secret", "DATABASE_URL: found something that is not"},
@@ -133,6 +218,8 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		{"KAP_SEND_FOR_REAL=perhaps", `KAP_SEND_FOR_REAL: found "perhaps"`},
 		{"KAP_PRACTICE=missing.yaml", "KAP_PRACTICE: open missing.yaml"},
 		{"KAP_PROTOCOL=missing.yaml", "KAP_PROTOCOL: open missing.yaml"},
+		{"KAP_LISTEN=" + taken.Addr().String(), "KAP_LISTEN: found " + taken.Addr().String() + ", which another program listens on"},
+		{"KAP_LISTEN=203.0.113.1:9464", "KAP_LISTEN: found 203.0.113.1:9464, on which this program cannot listen"},
 		{"KAP_LOG_LEVEL=loud", `KAP_LOG_LEVEL: found "loud"`},
 		{"KAP_LOGLEVEL=info", "KAP_LOGLEVEL: found a variable that nothing reads"},
 	} {

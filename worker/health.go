@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/sdk/client"
+
+	"kap/activities"
+	"kap/records"
+	"kap/workflows"
+)
+
+// health is how the worker is, from before it has reached anybody until it has stopped.
+type health struct {
+	store    *records.Store
+	identity string // under which Temporal knows this process
+
+	mu       sync.Mutex
+	temporal client.Client // nil before it is reached
+	stops    bool
+}
+
+func (h *health) working(temporal client.Client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.temporal = temporal
+}
+
+func (h *health) stopping() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stops = true
+}
+
+// patience bounds what is asked of PostgreSQL and Temporal for one page: whoever asks waits for ten seconds at most.
+const patience = 4 * time.Second
+
+// report says of each part of the worker that it is well, or in a few words what it lacks.
+type report map[string]string
+
+const (
+	well    = "ok"
+	unknown = "not known"
+)
+
+func (r report) ready() bool {
+	return !slices.ContainsFunc(slices.Collect(maps.Values(r)), func(says string) bool { return says != well })
+}
+
+// report asks PostgreSQL and Temporal at once: neither may hide behind the other.
+func (h *health) report(ctx context.Context) report {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	temporal := make(chan report, 1)
+	go func() { temporal <- h.ofTemporal(ctx) }()
+	r := h.ofRecords(ctx)
+	maps.Copy(r, <-temporal)
+	return r
+}
+
+func (h *health) ofRecords(ctx context.Context) report {
+	switch err := h.store.Ready(ctx); {
+	case err == nil:
+		return report{"postgresql": well, "schema": well}
+	case errors.Is(err, records.ErrSchema):
+		return report{"postgresql": well, "schema": err.Error()}
+	default:
+		return report{"postgresql": records.Plain(err), "schema": unknown}
+	}
+}
+
+// ofTemporal asks the server whether this process asks it for work: what the process thinks of that itself says little.
+func (h *health) ofTemporal(ctx context.Context) report {
+	h.mu.Lock()
+	temporal, stops := h.temporal, h.stops
+	h.mu.Unlock()
+	if temporal == nil {
+		return report{"temporal": "not reached yet", "pathways": unknown, "mails": unknown}
+	}
+	r := report{"temporal": well}
+	for _, q := range []struct {
+		part, name string
+		kind       enums.TaskQueueType
+	}{
+		{"pathways", workflows.TaskQueue, enums.TASK_QUEUE_TYPE_WORKFLOW},
+		{"mails", activities.MailQueue, enums.TASK_QUEUE_TYPE_ACTIVITY},
+	} {
+		queue, err := temporal.DescribeTaskQueue(ctx, q.name, q.kind)
+		switch {
+		case err != nil:
+			r["temporal"], r[q.part] = "no answer ("+serviceerror.ToStatus(err).Code().String()+")", unknown
+		case stops:
+			r[q.part] = "the worker is stopping"
+		case !slices.ContainsFunc(queue.GetPollers(), func(p *taskqueue.PollerInfo) bool { return p.GetIdentity() == h.identity }):
+			r[q.part] = "the worker does not ask for work"
+		default:
+			r[q.part] = well
+		}
+	}
+	return r
+}
