@@ -62,6 +62,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.UIPort, "ui-port", 8233, "the `port` of Temporal's Web UI")
 	flags.IntVar(&o.InboxPort, "inbox-port", 8025, "the `port` of the inbox")
 	flags.IntVar(&o.PostgresPort, "postgres-port", 7432, "PostgreSQL's `port`")
+	flags.IntVar(&o.MetricsPort, "metrics-port", 9464, "the `port` on which the worker serves health and metrics")
 	flags.StringVar(&o.WorkerPath, "worker", sibling("worker"), "the worker's `program`")
 	flags.BoolVar(&noWorker, "no-worker", false, "run no worker: it is run from elsewhere")
 	flags.StringVar(&o.starter, "starter", sibling("starter"), "the starter's `program`, which enrols the clients of the stories")
@@ -207,15 +208,19 @@ func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
 func announce(m *machine.Machine, config machine.Config) {
+	metrics := ""
+	if config.WorkerPath != "" {
+		metrics = "  Worker's metrics    " + m.WorkerURL() + "/metrics\n"
+	}
 	fmt.Printf(`Ready.
 
   Temporal's Web UI   %s
   Inbox               %s
   Temporal            %s  (namespace %s)
   PostgreSQL          %s
-  Data and logs       %s
+%s  Data and logs       %s
 
 Every address is in %s. Stop with Ctrl-C; start again and everything is still there.
-`, m.UIURL(), m.InboxURL(), m.TemporalAddress(), machine.Namespace, m.PostgresAddress(), config.Data,
+`, m.UIURL(), m.InboxURL(), m.TemporalAddress(), machine.Namespace, m.PostgresAddress(), metrics, config.Data,
 		filepath.Join(config.Data, "env"))
 }

@@ -14,6 +14,8 @@ type Config struct {
 
 	// The ports, all on 127.0.0.1. 0: a free one.
 	TemporalPort, UIPort, InboxPort, PostgresPort int
+	// MetricsPort is the worker's, for health and metrics, where it is run from here.
+	MetricsPort int
 
 	// StackPath is the stack's program, which is Temporal's server under a hidden subcommand. Default: the program
 	// that is running.
@@ -48,17 +50,21 @@ func (c *Config) complete() error {
 			return fmt.Errorf("there is no worker to run at %s: build it, or say where it is with --worker", c.WorkerPath)
 		}
 	}
-	if c.TemporalPort < 0 || c.UIPort < 0 || c.InboxPort < 0 || c.PostgresPort < 0 {
+	if c.TemporalPort < 0 || c.UIPort < 0 || c.InboxPort < 0 || c.PostgresPort < 0 || c.MetricsPort < 0 {
 		return errors.New("a port cannot be negative")
 	}
 	return nil
 }
 
 func (c *Config) ports() []port {
-	return []port{
+	all := []port{
 		{&c.PostgresPort, "PostgreSQL", "postgres-port"},
 		{&c.TemporalPort, "Temporal", "temporal-port"},
 		{&c.UIPort, "Temporal's Web UI", "ui-port"},
 		{&c.InboxPort, "the inbox", "inbox-port"},
 	}
+	if c.WorkerPath != "" {
+		all = append(all, port{&c.MetricsPort, "the worker's metrics", "metrics-port"})
+	}
+	return all
 }

@@ -8,7 +8,7 @@ import (
 // Env is how the worker, the command line and scripts find everything: one KEY=value each, in the order they are read
 // best.
 func (m *Machine) Env() []string {
-	return []string{
+	all := []string{
 		"DATABASE_URL=" + m.DatabaseURL(),
 		"TEMPORAL_ADDRESS=" + m.TemporalAddress(),
 		"TEMPORAL_NAMESPACE=" + Namespace,
@@ -17,6 +17,10 @@ func (m *Machine) Env() []string {
 		"KAP_UI_URL=" + m.UIURL(),
 		"KAP_INBOX_URL=" + m.InboxURL(),
 	}
+	if m.config.WorkerPath != "" {
+		all = append(all, "KAP_LISTEN="+at(m.config.MetricsPort))
+	}
+	return all
 }
 
 // DatabaseURL is the address of our own database.
@@ -33,6 +37,9 @@ func (m *Machine) UIURL() string { return "http://" + at(m.config.UIPort) }
 
 // InboxURL is the inbox that stands in for SendGrid, and where a browser shows what it caught.
 func (m *Machine) InboxURL() string { return "http://" + at(m.config.InboxPort) }
+
+// WorkerURL is where the worker that is run from here says how it is.
+func (m *Machine) WorkerURL() string { return "http://" + at(m.config.MetricsPort) }
 
 // writeEnv writes the addresses for a shell to read; none holds a character that a shell would take apart.
 func (m *Machine) writeEnv(context.Context) error {
