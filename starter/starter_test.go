@@ -12,7 +12,12 @@ import (
 	"kap/records"
 )
 
-func TestMain(m *testing.M) { testpg.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(role) == "starter" {
+		main()
+	}
+	testpg.Main(m)
+}
 
 // nowhere is an address at which nothing listens.
 const nowhere = "127.0.0.1:1"

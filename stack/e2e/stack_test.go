@@ -29,10 +29,21 @@ func TestTheStackAsAProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Run("stopped while it starts", func(t *testing.T) {
+		s := startStack(t, data, "--empty")
+		await(within(t, 30*time.Second), t, "the first process", func() error {
+			if len(descendants(s.command.Process.Pid)) == 0 {
+				return errors.New("there is none")
+			}
+			return nil
+		})
+		s.stop(syscall.SIGTERM)
+	})
 	t.Run("empty", func(t *testing.T) {
 		s := startStack(t, data, "--empty")
 		s.says("Ready.", time.Minute)
-		s.stop()
+		s.running()
+		s.stop(syscall.SIGINT)
 	})
 	t.Run("with its stories, on the same data", func(t *testing.T) {
 		s := startStack(t, data)
@@ -44,7 +55,8 @@ func TestTheStackAsAProgram(t *testing.T) {
 				t.Errorf("the stack does not say %q:\n%s", want, text)
 			}
 		}
-		s.stop()
+		s.running()
+		s.stop(syscall.SIGTERM)
 	})
 }
 
@@ -96,14 +108,19 @@ func (s *stack) says(what string, within time.Duration) {
 	}
 }
 
+// running looks whether all is there.
+func (s *stack) running() {
+	s.t.Helper()
+	if n := len(descendants(s.command.Process.Pid)); n < 3 {
+		s.t.Errorf("the stack runs %d processes, expected PostgreSQL's, Temporal's server and the worker", n)
+	}
+}
+
 // stop asks the stack to end, and looks whether it takes everything with it.
-func (s *stack) stop() {
+func (s *stack) stop(by syscall.Signal) {
 	s.t.Helper()
 	family := descendants(s.command.Process.Pid)
-	if len(family) < 3 {
-		s.t.Errorf("the stack runs %d processes, expected PostgreSQL's, Temporal's server and the worker", len(family))
-	}
-	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.command.Process.Signal(by); err != nil {
 		s.t.Fatal(err)
 	}
 	select {
