@@ -101,6 +101,7 @@ func (p *postgres) command() (*exec.Cmd, error) {
 		"log_timezone=UTC",
 		"lc_messages=C",
 		"log_line_prefix=%m [%p] %d ",
+		"log_error_verbosity=terse", // more would quote rows
 	}
 	args := []string{"-D", p.folder.postgres()}
 	for _, s := range settings {
