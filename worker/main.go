@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -45,6 +46,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return misuse
 	}
 	defer w.close()
+	slog.SetDefault(w.log) // where whoever knows no other log writes
 	if err := w.work(ctx); err != nil && ctx.Err() == nil {
 		w.log.Error("the worker cannot go on", "error", err)
 		return fault

@@ -68,6 +68,18 @@ var served = regexp.MustCompile(`address"?[=:]"?(http://[0-9.:]+)`)
 // start starts a worker and waits until it serves.
 func start(t *testing.T, environ []string) *process {
 	t.Helper()
+	p := launch(t, environ)
+	p.await("the worker to serve", func() bool {
+		if m := served.FindStringSubmatch(p.log()); m != nil {
+			p.url = m[1]
+		}
+		return p.url != ""
+	})
+	return p
+}
+
+func launch(t *testing.T, environ []string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, p, p
 	if err := p.cmd.Start(); err != nil {
@@ -75,12 +87,6 @@ func start(t *testing.T, environ []string) *process {
 	}
 	go func() { p.ended <- p.cmd.Wait() }()
 	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	p.await("the worker to serve", func() bool {
-		if m := served.FindStringSubmatch(p.log()); m != nil {
-			p.url = m[1]
-		}
-		return p.url != ""
-	})
 	return p
 }
 
@@ -200,6 +206,16 @@ func TestWhileTemporalIsAway(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestNothingIsServedWhereThatIsOff(t *testing.T) {
+	t.Parallel()
+	p := launch(t, told("KAP_LISTEN=off"))
+	p.await("the first try", func() bool { return strings.Contains(p.log(), "PostgreSQL is away") })
+	if served.MatchString(p.log()) {
+		t.Errorf("something is served:\n%s", p.log())
+	}
+	p.ends(syscall.SIGTERM)
 }
 
 func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
