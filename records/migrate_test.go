@@ -2,6 +2,7 @@ package records_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,5 +56,25 @@ func TestEightProcessesMigrateAtOnce(t *testing.T) {
 	}
 	if rows, err := h.store.List(t.Context(), records.Whose{}, true); err != nil || len(rows) != 0 {
 		t.Errorf("found %v, %v", rows, err)
+	}
+}
+
+func TestReadyOnceTheTablesAreThere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	if err := h.store.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	h.do(`update schema_version set version = version + 1`) // a newer program was here, and an older one has come back
+	if err := errors.Join(h.store.Migrate(t.Context()), h.store.Ready(t.Context())); err != nil {
+		t.Errorf("newer tables: found %v", err)
+	}
+	h.do(`update schema_version set version = 1`)
+	if err := h.store.Ready(t.Context()); err != records.ErrSchema {
+		t.Errorf("older tables: found %v", err)
+	}
+	h.do(`drop table schema_version`)
+	if err := h.store.Ready(t.Context()); err != records.ErrSchema {
+		t.Errorf("no tables: found %v", err)
 	}
 }

@@ -157,19 +157,3 @@ func TestNoTableThatGrowsIsReadInFull(t *testing.T) {
 		t.Errorf("tables were read in full: found %s, expected %s", after, before)
 	}
 }
-
-func TestReadyOnceTheTablesAreThere(t *testing.T) {
-	t.Parallel()
-	h := newHouse(t)
-	if err := h.store.Ready(t.Context()); err != nil {
-		t.Error(err)
-	}
-	h.do(`update schema_version set version = version - 1`)
-	if err := h.store.Ready(t.Context()); err != records.ErrSchema {
-		t.Errorf("older tables: found %v", err)
-	}
-	h.do(`drop table schema_version`)
-	if err := h.store.Ready(t.Context()); err != records.ErrSchema {
-		t.Errorf("no tables: found %v", err)
-	}
-}

@@ -42,7 +42,8 @@ func Open(ctx context.Context, url string) (*Store, error) {
 // Close gives the connections back.
 func (s *Store) Close() { s.pool.Close() }
 
-// Migrate brings the schema up to date, under a lock, so that several workers may start at once. There is no way back.
+// Migrate brings the schema up to date, under a lock, so that several workers may start at once. There is no way back: where a
+// newer program has brought it further, it stays so, because going back to an older program has to be possible.
 func (s *Store) Migrate(ctx context.Context) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -58,6 +59,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if err := migrator.LoadMigrations(files); err != nil {
+		return err
+	}
+	if version, err := migrator.GetCurrentVersion(ctx); err != nil || int(version) > len(migrator.Migrations) {
 		return err
 	}
 	return migrator.Migrate(ctx)
