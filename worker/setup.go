@@ -107,7 +107,7 @@ func firstLine(err error) error {
 func temporalOptions(log *slog.Logger) (client.Options, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil { // its text may repeat a key
-		return options, errors.New("Temporal's settings cannot be read; check the TEMPORAL_ variables and the profile file")
+		return options, errors.New("TEMPORAL_ variables and Temporal's profile file: found something that cannot be read, expected what Temporal documents")
 	}
 	if options.Namespace == "" {
 		options.Namespace = "kap"

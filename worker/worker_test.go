@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -246,6 +247,20 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		if strings.Contains(problem.String(), "secret") {
 			t.Errorf("%s: a secret is repeated: %s", c.setting, &problem)
 		}
+	}
+}
+
+// Temporal's settings are read from the environment of the process.
+func TestTemporalsSettingsAreNotRepeatedWhereTheyAreWrong(t *testing.T) {
+	t.Parallel()
+	profile := filepath.Join(t.TempDir(), "temporal.toml")
+	if err := os.WriteFile(profile, []byte("[profile.default]\napi_key = secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, told("TEMPORAL_CONFIG_FILE="+profile))
+	<-p.ended
+	if code := p.cmd.ProcessState.ExitCode(); code != misuse || !strings.HasPrefix(p.log(), "worker: TEMPORAL_") || strings.Contains(p.log(), "secret") {
+		t.Errorf("ended with %d and said %s", code, p.log())
 	}
 }
 
