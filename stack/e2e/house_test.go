@@ -86,8 +86,8 @@ opening_hours:
 // machines bounds how many run at once: each is three servers.
 var machines = make(chan struct{}, 2)
 
-// open starts a house in a new folder. Whoever calls it closes it.
-func open(ctx context.Context, worker, stack string) (*house, error) {
+// open starts a house in a new folder, and tells its worker more than usual. Whoever calls it closes it.
+func open(ctx context.Context, worker, stack string, more ...string) (*house, error) {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func open(ctx context.Context, worker, stack string) (*house, error) {
 		return h, err
 	}
 	h.config = machine.Config{
-		Data: filepath.Join(dir, "data"), StackPath: stack, WorkerPath: worker, WorkerEnv: []string{"KAP_PRACTICE=" + practice}, Log: log,
+		Data: filepath.Join(dir, "data"), StackPath: stack, WorkerPath: worker, WorkerEnv: append(more, "KAP_PRACTICE="+practice), Log: log,
 	}
 	return h, h.start(ctx)
 }
@@ -145,11 +145,11 @@ func (h *house) close() error {
 }
 
 // ownHouse is a house for a test that cuts, kills or stops.
-func ownHouse(t *testing.T) *house {
+func ownHouse(t *testing.T, more ...string) *house {
 	t.Helper()
 	machines <- struct{}{}
 	t.Cleanup(func() { <-machines })
-	h, err := open(t.Context(), program(t, "worker"), program(t, "stack"))
+	h, err := open(t.Context(), program(t, "worker"), program(t, "stack"), more...)
 	t.Cleanup(func() {
 		if h == nil {
 			return
