@@ -6,7 +6,8 @@ const about = `The worker runs pathways and delivers their mails. It needs a Tem
 and the practice's PostgreSQL database, and waits for both when they are away.
 SIGTERM or Ctrl-C stops it: what it has begun it finishes. For trial data only.
 
-It takes no arguments. Its settings are variables of the environment:
+It takes no arguments; worker health asks the one with the same settings
+whether it is ready. The settings are variables of the environment:
 
 `
 
