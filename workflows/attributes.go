@@ -21,12 +21,13 @@ var (
 	wakeKey       = temporal.NewSearchAttributeKeyTime("KapNextWake")
 	dosingDoneKey = temporal.NewSearchAttributeKeyInt64("KapDosingDone")
 	outcomeKey    = temporal.NewSearchAttributeKeyKeyword("KapOutcome")
+	onHoldKey     = temporal.NewSearchAttributeKeyBool("KapOnHold")
 )
 
 // SearchAttributes lists them for whoever sets up a namespace.
 func SearchAttributes() map[string]enums.IndexedValueType {
 	all := map[string]enums.IndexedValueType{}
-	for _, key := range []temporal.SearchAttributeKey{phaseKey, waitingKey, attentionKey, sessionKey, wakeKey, dosingDoneKey, outcomeKey} {
+	for _, key := range []temporal.SearchAttributeKey{phaseKey, waitingKey, attentionKey, sessionKey, wakeKey, dosingDoneKey, outcomeKey, onHoldKey} {
 		all[key.GetName()] = key.GetValueType()
 	}
 	return all
@@ -39,6 +40,13 @@ type shown struct {
 	waiting                   []string
 	session, wake             time.Time
 	dosed                     int
+	onHold                    bool
+}
+
+// showsHolds says whether this run publishes holds. One that began before kap did so goes on without, as its history has
+// it; its next run begins to.
+func showsHolds(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "KapOnHold", workflow.DefaultVersion, 1) != workflow.DefaultVersion
 }
 
 // publish shows where the pathway is: the current details, and the search attributes that have changed.
@@ -48,7 +56,7 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 		status.Attention = pathway.TaskAttention
 	}
 	workflow.SetCurrentDetails(ctx, details(status, r.recordsAway))
-	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, wake: wake.At}
+	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, wake: wake.At, onHold: len(status.Holds) > 0}
 	for _, who := range status.WaitingOn {
 		next.waiting = append(next.waiting, string(who))
 	}
@@ -67,6 +75,9 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 	set(!slices.Equal(next.waiting, r.shown.waiting), waitingKey.ValueSet(next.waiting))
 	set(!next.session.Equal(r.shown.session), timeOrUnset(sessionKey, next.session))
 	set(!next.wake.Equal(r.shown.wake), timeOrUnset(wakeKey, next.wake))
+	if r.showsHolds {
+		set(next.onHold != r.shown.onHold, onHoldKey.ValueSet(next.onHold))
+	}
 	if next.outcome != r.shown.outcome {
 		set(true, outcomeKey.ValueSet(next.outcome))
 	}

@@ -43,7 +43,7 @@ func Pathway(ctx workflow.Context, state pathway.Pathway) error {
 	if err != nil {
 		return err
 	}
-	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
+	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}, showsHolds: showsHolds(ctx)}
 	asked := ctx
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.listen(ctx); err != nil {
@@ -67,6 +67,7 @@ type run struct {
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
 	shown       shown
+	showsHolds  bool
 	timer       timer
 	signals     []signal
 	drain       func() // takes the signals that nobody has received yet
