@@ -153,7 +153,7 @@ func tell(ctx context.Context, m *machine.Machine, o options, told []stories.Sto
 	}
 	fmt.Print("\nWhere everyone is:\n\n")
 	stories.Print(os.Stdout, ends)
-	fmt.Printf("\n  All pathways   %s\n  Their mails    %s\n", m.UIURL()+"/namespaces/"+machine.Namespace+"/workflows", m.InboxURL())
+	fmt.Printf("\n  All pathways   %s\n  By question    bin/starter views prints links: who waits for whom, who is on hold, this week's sessions\n  Their mails    %s\n", m.UIURL()+"/namespaces/"+machine.Namespace+"/workflows", m.InboxURL())
 	for _, s := range ends {
 		invite(m, s)
 	}

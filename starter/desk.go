@@ -87,7 +87,7 @@ func (d *desk) command() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{"day", []*cobra.Command{d.todayCommand(), d.tasksCommand(), d.doneCommand(), d.listCommand(), d.watchCommand(), d.findCommand()}},
+		{"day", []*cobra.Command{d.todayCommand(), d.tasksCommand(), d.doneCommand(), d.listCommand(), d.watchCommand(), d.viewsCommand(), d.findCommand()}},
 		{"pathway", []*cobra.Command{d.enrolCommand(), d.recordCommand(), d.showCommand(), d.historyCommand()}},
 		{"practice", []*cobra.Command{d.practiceCommand(), d.prepareCommand()}},
 	} {
