@@ -55,7 +55,7 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 	if r.recordsAway && status.Attention == pathway.NoAttention {
 		status.Attention = pathway.TaskAttention
 	}
-	workflow.SetCurrentDetails(ctx, details(status, r.recordsAway))
+	workflow.SetCurrentDetails(ctx, details(r.p, status, r.recordsAway))
 	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, wake: wake.At, onHold: len(status.Holds) > 0}
 	for _, who := range status.WaitingOn {
 		next.waiting = append(next.waiting, string(who))

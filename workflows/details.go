@@ -14,94 +14,246 @@ import (
 // detailsAtMost keeps the details under Temporal's 20 KB.
 const detailsAtMost = 19_000
 
-// details is the page that staff read in Temporal's UI: where the pathway is, what is awaited and from whom, and the
-// message to send, ready to copy.
-func details(s pathway.Status, recordsAway bool) string {
+// details is the page that staff read in Temporal's UI, at a desk or on a telephone: where the pathway is, what is awaited
+// from whom, the message to send, ready to copy, and what blocks the next dosing session. It is Markdown made of lists: the
+// UI's column is narrow at any width, sets paragraphs far apart, and not every UI lets HTML through.
+func details(p *pathway.Pathway, s pathway.Status, recordsAway bool) string {
 	zone, err := time.LoadLocation(s.Zone)
 	if err != nil {
 		zone = time.UTC
 	}
-	clock := func(t time.Time) string { return t.In(zone).Format("Mon 2 Jan 2006, 15:04 MST") }
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-
-	line("## %s", heading(s))
-	if s.Why != "" {
-		line("\nWhy: %s.", s.Why)
+	d := sheet{Status: s, zone: zone}
+	d.top(recordsAway)
+	if s.Unheard {
+		d.refused()
 	}
+	d.awaited()
+	d.blocked()
+	d.measures()
+	d.past()
+	if !s.Unheard {
+		d.refused()
+	}
+	d.recorded()
+	d.unasked(p)
+	d.about()
+	return d.text.String()
+}
+
+// sheet is the page while it is written.
+type sheet struct {
+	pathway.Status
+	zone *time.Location
+	text strings.Builder
+	full bool
+}
+
+// add writes a part. Once one does not fit, the page ends: what matters most was written first.
+func (d *sheet) add(format string, args ...any) {
+	part := fmt.Sprintf(format, args...)
+	switch {
+	case d.full:
+	case d.text.Len()+len(part) > detailsAtMost:
+		d.full = true
+		d.text.WriteString("\nThere is more than fits here: the query `status` has all of it.\n")
+	default:
+		d.text.WriteString(part)
+	}
+}
+
+func (d *sheet) heading(text string) { d.add("\n### %s\n\n", text) }
+
+func (d *sheet) top(recordsAway bool) {
+	d.add("## %s\n\n", heading(d.Status))
 	if recordsAway {
-		line("\n**The records cannot be written at this moment.** Messages are taken; nothing is booked or mailed until they are.")
+		d.add("- **The records cannot be written at this moment.** Messages are taken; nothing is booked or mailed until they are.\n")
 	}
-	if s.Outcome == "" {
-		line("\nDosing sessions given: %d of at most %d. As of %s.", s.DosingDone, s.DosingMost, clock(s.AsOf))
+	if d.Why != "" {
+		d.add("- Why: %s\n", plain(d.Why))
 	}
-	if len(s.Tasks) > 0 {
-		line("\n### Awaited")
-		for i, t := range s.Tasks {
-			mark := ""
-			switch {
-			case t.Urgent:
-				mark = "**URGENT** "
-			case !t.Due.After(s.AsOf):
-				mark = "**overdue** "
-			}
-			line("\n%d. %s**%s**: %s (since %s, due %s)", i+1, mark, roles(t.Who), t.What, clock(t.Since), clock(t.Due))
-			line("\n   Send `%s` as an update or a signal, with this input:\n\n```json\n%s\n```", t.Message, indented(t.JSON))
+	if d.Outcome == "" {
+		if len(d.Tasks) == 0 {
+			d.add("- Nothing is awaited from anybody now\n")
 		}
-	}
-	if len(s.Holds) > 0 {
-		line("\n### Holds\n")
-		for _, h := range s.Holds {
-			line("- **%s**, %s since %s: %s. To be released by the %s", h.Name, h.Cause, clock(h.Since), oneLine(h.Why), roles(h.Open()))
-		}
-	}
-	if s.Outcome == "" {
-		if len(s.Blocked) == 0 {
-			line("\n### Next dosing session\n\nNothing blocks it.")
+		d.coming()
+		if n := len(d.Blocked); n > 0 {
+			d.add("- Next dosing session: **blocked**, see below\n")
 		} else {
-			line("\n### What blocks the next dosing session\n")
-			for _, blocked := range s.Blocked {
-				line("- %s", oneLine(blocked.String()))
-			}
+			d.add("- Next dosing session: nothing blocks it\n")
 		}
+	} else {
+		d.add("- Adverse events and corrections are still taken; they reach both clinicians and change no outcome\n")
 	}
-	if len(s.Verdicts) > 0 {
-		line("\n### Measures\n")
-		for _, v := range s.Verdicts {
-			line("- %s (%s)", oneLine(v.Says), clock(v.At))
-		}
-	}
-	if len(s.Sessions) > 0 {
-		line("\n### Sessions\n\n| session | when | state |\n|---|---|---|")
-		for _, x := range s.Sessions {
-			line("| %s | %s | %s |", x.Name, clock(x.Start), x.State)
-		}
-	}
-	if len(s.Refused) > 0 {
-		line("\n### Not taken lately\n")
-		for _, r := range slices.Backward(s.Refused) {
-			line("- %s, `%s`: %s", clock(r.At), r.Name, oneLine(r.Why))
-		}
-	}
-	if len(s.Recorded) > 0 {
-		line("\n### Recorded lately\n\n| when | what | by | id |\n|---|---|---|---|")
-		for _, e := range s.Recorded {
-			line("| %s | %s | %s | `%s` |", e.At.In(zone).Format("2 Jan 15:04"), e.Name, e.By, e.ID)
-		}
-		line("\nTo correct one, send `correct` with its id as `entry`, `why`, and the fields that were wrong as they should have been.")
-	}
-	line("\nA clearance says that treatment is medically acceptable. It is not a prescription.")
-	return cut(b.String(), detailsAtMost)
+	d.add("- Dosing sessions given: %d of at most %d\n", d.DosingDone, d.DosingMost)
+	d.add("- As of %s; all times are the practice's\n", d.AsOf.In(d.zone).Format("Mon 2 Jan 2006, 15:04 MST"))
 }
 
-// indented writes a message over several lines: the UI's box does not wrap.
-func indented(message string) string {
-	var b bytes.Buffer
-	if json.Indent(&b, []byte(message), "", "  ") != nil {
-		return message
+// coming are the sessions that are booked.
+func (d *sheet) coming() {
+	lead := "Next session: "
+	for _, x := range d.Sessions {
+		if d.over(x) {
+			continue
+		}
+		d.add("- %s**%s**, %s to %s\n", lead, x.Name, d.clock(x.Start), x.End.In(d.zone).Format("15:04"))
+		lead = "Then: "
 	}
-	return b.String()
+	if lead == "Next session: " {
+		d.add("- Next session: none is booked\n")
+	}
 }
+
+func (d *sheet) over(x pathway.Session) bool {
+	return x.State != pathway.Booked || !x.End.After(d.AsOf)
+}
+
+func (d *sheet) awaited() {
+	if len(d.Tasks) == 0 {
+		return
+	}
+	d.heading("Awaited")
+	for i, t := range d.Tasks {
+		mark, when := "", "due "+d.clock(t.Due)
+		switch {
+		case t.Urgent:
+			mark, when = "URGENT, ", "since "+d.clock(t.Since)
+		case !t.Due.After(d.AsOf):
+			mark = "OVERDUE, "
+		}
+		d.add("%d.  **%s%s**, %s  \n    %s  \n    Send `%s`%s:\n\n%s\n\n", i+1, mark, roles(t.Who), when, sentence(t.What), t.Message, outcomes(t), fenced(t.JSON))
+	}
+	d.add("To send one: *More Actions*, *Send an Update*, choose its name, paste it as data, *Submit*. What stands in \\<angle brackets> is yours to say.\n")
+}
+
+func (d *sheet) blocked() {
+	if len(d.Blocked) == 0 {
+		return
+	}
+	d.heading("What blocks the next dosing session")
+	for _, b := range d.Blocked {
+		d.add("- %s\n", plain(b.String()))
+	}
+}
+
+func (d *sheet) measures() {
+	if len(d.Verdicts) == 0 {
+		return
+	}
+	d.heading("Measures")
+	for _, v := range d.Verdicts {
+		d.add("- %s (%s)\n", plain(v.Says), d.clock(v.At))
+	}
+}
+
+// past are the sessions that were, whatever became of them.
+func (d *sheet) past() {
+	began := false
+	for _, x := range d.Sessions {
+		if !d.over(x) {
+			continue
+		}
+		if !began {
+			d.heading("Sessions so far")
+			d.add("| session | when | state |\n|---|---|---|\n")
+			began = true
+		}
+		state := string(x.State)
+		if x.State == pathway.Booked {
+			state = "to be recorded"
+		}
+		d.add("| %s | %s | %s |\n", x.Name, d.clock(x.Start), state)
+	}
+}
+
+// unasked are messages that nobody waits for and that may have to be sent at any time.
+func (d *sheet) unasked(p *pathway.Pathway) {
+	d.heading("At any time")
+	message := func(when, name, choices string, by pathway.Role, with ...pathway.Field) {
+		d.add("- %s: send `%s`%s\n\n%s\n\n", when, name, choices, fenced(p.ExampleFor(name, by, with...)))
+	}
+	message("Something went wrong", "adverse-event", fmt.Sprintf("; kind is %s; severity is %s", options(pathway.EventKind("")), options(pathway.Severity(""))),
+		pathway.Therapist, pathway.Field{Name: "kind", Value: "<kind>"}, pathway.Field{Name: "severity", Value: "<severity>"})
+	if d.Outcome != "" {
+		return
+	}
+	message("Nothing may be dosed for now", "hold", "; cause is "+options(pathway.Cause("")),
+		pathway.Therapist, pathway.Field{Name: "cause", Value: "<cause>"}, pathway.Field{Name: "reason", Value: "<why>"})
+	if next := d.NextSession; next != nil {
+		session := pathway.Field{Name: "session", Value: next.Name}
+		message("The next session has to move", "move-session", "", pathway.Coordinator, session,
+			pathway.Field{Name: "start", Value: "<such as " + next.Start.In(d.zone).Format("2006-01-02 15:04") + ">"})
+		message("Or cannot take place", "cancel-session", "", pathway.Coordinator, session, pathway.Field{Name: "wish_of", Value: "<client or practice>"})
+	}
+	message("The client withdraws", "withdraw", "", pathway.Coordinator)
+}
+
+func options(of interface{ Options() []string }) string { return listed(of.Options(), "or") }
+
+func (d *sheet) refused() {
+	if len(d.Refused) == 0 {
+		return
+	}
+	d.heading("Not taken lately")
+	for _, r := range slices.Backward(d.Refused) {
+		d.add("- %s, `%s`: %s\n", d.clock(r.At), r.Name, plain(r.Why))
+	}
+}
+
+func (d *sheet) recorded() {
+	if len(d.Recorded) == 0 {
+		return
+	}
+	d.heading("Recorded lately")
+	for _, e := range d.Recorded {
+		d.add("- %s, %s, %s: `%s`\n", d.clock(e.At), e.Name, e.By, e.ID)
+	}
+	d.add("- To correct one, send `correct` with its id as `entry`, `why`, and the fields that were wrong as they should have been\n")
+}
+
+func (d *sheet) about() {
+	d.heading("Care team")
+	d.add("- Therapist %s, prescriber %s, coordinators %s\n", d.Team.Therapist, d.Team.Prescriber, strings.Join(d.Team.Coordinators, ", "))
+	d.add("- A clearance says that treatment is medically acceptable. It is not a prescription.\n")
+}
+
+// clock writes a moment on the practice's clock, with its year where that is not this one.
+func (d *sheet) clock(t time.Time) string {
+	t = t.In(d.zone)
+	if t.Year() == d.AsOf.In(d.zone).Year() {
+		return t.Format("Mon 2 Jan, 15:04")
+	}
+	return t.Format("Mon 2 Jan 2006, 15:04")
+}
+
+// fenced is a message over several lines, as the UI's box would set it, within a list. A space that does not break keeps what
+// follows off it.
+func fenced(message string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(message), "    ", "  ") != nil {
+		b.Reset()
+		b.WriteString(message)
+	}
+	return "    ```json\n    " + b.String() + "\n    ```\n\n    \u00a0"
+}
+
+// outcomes says what may stand where a task is done by saying so.
+func outcomes(t pathway.TaskView) string {
+	if t.Message != "task-done" || len(t.Outcomes) < 2 {
+		return ""
+	}
+	var all []string
+	for _, o := range t.Outcomes {
+		all = append(all, string(o))
+	}
+	return ", outcome " + listed(all, "or")
+}
+
+var literal = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "[", `\[`, "<", `\<`, "|", `\|`, "$", `\$`, "://", `\://`)
+
+// plain keeps what people wrote from being read as Markdown or as HTML.
+func plain(s string) string { return literal.Replace(strings.Join(strings.Fields(s), " ")) }
+
+func sentence(s string) string { return strings.TrimSuffix(plain(s), ".") + "." }
 
 func heading(s pathway.Status) string {
 	if s.Outcome != "" {
@@ -119,7 +271,7 @@ func heading(s pathway.Status) string {
 		text += ", deferred until " + string(s.DeferredUntil)
 	}
 	if len(s.Holds) > 0 {
-		text += ", ON HOLD"
+		text = "ON HOLD: " + text
 	}
 	return text
 }
@@ -129,10 +281,17 @@ func roles(all []pathway.Role) string {
 	for _, r := range all {
 		names = append(names, string(r))
 	}
-	return strings.Join(names, " and ")
+	return listed(names, "and")
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// listed writes a list as people do.
+func listed(all []string, and string) string {
+	if len(all) < 2 {
+		return strings.Join(all, "")
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " " + and + " " + all[last]
+}
 
 // cut shortens a text to at most n bytes, between characters.
 func cut(s string, n int) string {
