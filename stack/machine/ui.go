@@ -22,6 +22,16 @@ func startUI(ctx context.Context, port, temporalPort int) (*ui.Server, error) {
 		CORS:                config.CORS{CookieInsecure: true}, // plain HTTP, on this machine only
 		HideLogs:            true,
 		DisableNewsFetch:    true, // nothing on this machine calls home
+
+		// What would end, pause or double a pathway does not stand beside what staff click all day. This hides buttons and
+		// protects nothing: Temporal's command line has them all.
+		WorkflowTerminateDisabled: true,
+		WorkflowCancelDisabled:    true,
+		WorkflowResetDisabled:     true,
+		WorkflowPauseDisabled:     true,
+		BatchActionsDisabled:      true,
+		StartWorkflowDisabled:     true,
+		ActivityCommandsDisabled:  true,
 	}))
 	// Start ends the process when it cannot listen; the port was looked at before anything was started.
 	go func() { _ = server.Start() }()
