@@ -42,7 +42,7 @@ type message interface {
 // MessageType is one line of the contract with staff: the same name and the same JSON as a signal and as an update.
 type MessageType struct {
 	Name    string
-	About   string // one sentence: who sends it and what for
+	About   string // what it does, in a sentence or two
 	Roles   []Role
 	Example string
 	// Bare is the part of the example that holds in every case, where the rest depends on the case.
@@ -51,7 +51,13 @@ type MessageType struct {
 }
 
 // Description is what Temporal's UI and `temporal workflow metadata` show beside the name.
-func (m MessageType) Description() string { return m.About + " Example: " + m.Example }
+func (m MessageType) Description() string {
+	from := "anybody on the care team"
+	if len(m.Roles) < len(everybody) {
+		from = "the " + orList(m.Roles)
+	}
+	return fmt.Sprintf("From %s. %s Example: %s", from, m.About, m.Example)
+}
 
 var clinicians = []Role{Therapist, Prescriber}
 var everybody = []Role{Therapist, Prescriber, Coordinator}
@@ -61,22 +67,22 @@ func Messages() []MessageType {
 	return []MessageType{
 		{
 			Name: "prescriber-clearance", Roles: []Role{Prescriber},
-			About:   "The prescriber says whether treatment is medically acceptable: cleared, not-cleared, more-information or revoked. It is not a prescription.",
+			About:   "Says whether treatment is medically acceptable: cleared, not-cleared, more-information or revoked. It is not a prescription.",
 			Example: `{"by": "p-singh", "decision": "cleared", "medications_reviewed": true, "cardiovascular_history_reviewed": true, "psychiatric_history_reviewed": true, "medically_stable": true}`,
 			make:    func() message { return &PrescriberClearance{} },
 		}, {
 			Name: "psychological-evaluation", Roles: []Role{Therapist},
-			About:   "The therapist says whether KAP suits this client: suitable, defer (with what_must_change and review_on) or decline (with reason).",
+			About:   "Says whether KAP suits this client: suitable, defer (with what_must_change and review_on) or decline (with reason).",
 			Example: `{"by": "t-lane", "decision": "suitable", "trauma_history_reviewed": true, "substance_use_history_reviewed": true, "attachment_history_reviewed": true}`,
 			make:    func() message { return &PsychologicalEvaluation{} },
 		}, {
 			Name: "consent", Roles: []Role{Therapist},
-			About:   "The client gives or withdraws informed consent, witnessed by the therapist.",
+			About:   "Says that the client has given or withdrawn informed consent, before the therapist as witness.",
 			Example: `{"by": "t-lane", "decision": "given", "risks": true, "alternatives": true, "what_we_do_and_do_not": true, "off_label": true, "evidence": "supported", "document_version": "2026-1", "document_sha256": "<SHA-256 of the form>"}`,
 			make:    func() message { return &Consent{} },
 		}, {
 			Name: "safety-plan", Roles: []Role{Therapist},
-			About:   "The therapist says that a plan for the time between dosing sessions is on file, or was revised.",
+			About:   "Says that a plan for the time between dosing sessions is on file, or was revised.",
 			Example: `{"by": "t-lane", "decision": "on-file", "between_sessions_plan": true, "emergency_contact_on_file": true}`,
 			make:    func() message { return &SafetyPlan{} },
 		}, {
@@ -102,17 +108,17 @@ func Messages() []MessageType {
 			make:    func() message { return &SessionHeld{} },
 		}, {
 			Name: "hold", Roles: clinicians,
-			About:   "Holds the pathway: nothing is dosed until the hold is released by whoever its cause asks for.",
+			About:   "Holds the pathway, for a crisis or a concern: nothing is dosed until whoever the cause asks for has released it.",
 			Example: `{"by": "t-lane", "cause": "crisis", "reason": "seen today, safety plan in use"}`,
 			make:    func() message { return &PlaceHold{} },
 		}, {
 			Name: "release", Roles: clinicians,
-			About:   "Releases one hold, for the part of the one who sends it; the other holds stay.",
+			About:   "Releases one hold, as far as it is the sender's to release; other holds stay.",
 			Example: `{"by": "t-lane", "hold": "hold-1", "reason": "risk assessed, safe to go on"}`,
 			make:    func() message { return &Release{} },
 		}, {
 			Name: "measure", Roles: []Role{Therapist},
-			About:   "The therapist records a questionnaire: phq-9 with its item 9, gad-7, pcl-5, or the clinician's total for grief.",
+			About:   "Records a questionnaire: phq-9 with its item 9, gad-7, pcl-5, or the clinician's total for grief.",
 			Example: `{"by": "t-lane", "scale": "phq-9", "total": 14, "item_9": 0}`,
 			Bare:    `{"by": "", "scale": "", "total": ""}`,
 			make:    func() message { return &Measure{} },
@@ -123,38 +129,38 @@ func Messages() []MessageType {
 			make:    func() message { return &AdverseEvent{} },
 		}, {
 			Name: "risk-assessment", Roles: []Role{Therapist},
-			About:   "The therapist has assessed the client's risk: safe-to-continue, or at-risk, which holds the pathway.",
+			About:   "Says what an assessment of the client's risk found: safe-to-continue, or at-risk, which holds the pathway.",
 			Example: `{"by": "t-lane", "outcome": "safe-to-continue", "safety_plan_reviewed": true}`,
 			make:    func() message { return &RiskAssessment{} },
 		}, {
 			Name: "review", Roles: clinicians,
-			About:   "A clinician reviews the treatment: continue, adjust, one-more, stop or complete, with a reason; take-back withdraws it while the other clinician's is awaited.",
+			About:   "Reviews the treatment: continue, adjust, one-more, stop or complete, with a reason; take-back withdraws it while the other clinician's is awaited.",
 			Example: `{"by": "t-lane", "decision": "adjust", "reason": "more time for integration"}`,
 			make:    func() message { return &Review{} },
 		}, {
 			Name: "stop", Roles: []Role{Therapist},
-			About:   "The therapist ends the treatment: it is not working, or must not go on. As lapsed, when the client has not answered for long.",
+			About:   "Ends the treatment: it is not working, or must not go on; or, as lapsed, the client has not answered for long.",
 			Example: `{"by": "t-lane", "reason": "no important change, agreed with the prescriber"}`,
 			Bare:    `{"by": ""}`,
 			make:    func() message { return &Stop{} },
 		}, {
 			Name: "withdraw", Roles: everybody,
-			About:   "The client withdraws, at any time and without a reason, through whoever hears of it first.",
+			About:   "Says that the client withdraws, at any time and without a reason, to whoever hears of it first.",
 			Example: `{"by": "c-desk"}`,
 			make:    func() message { return &Withdrawal{} },
 		}, {
 			Name: "referral", Roles: []Role{Therapist},
-			About:   "The therapist says to whom the client is referred, and for what. No pathway is stopped or declined without one.",
+			About:   "Says to whom the client is referred, and for what. No pathway is stopped or declined without one.",
 			Example: `{"by": "t-lane", "to": "community mental health center", "purpose": "trauma-focused psychotherapy"}`,
 			make:    func() message { return &Referral{} },
 		}, {
 			Name: "task-done", Roles: everybody,
-			About:   "Says that something a person had to do was done: a call, a conversation, a letter.",
+			About:   "Says how something went that a person had to do, such as a call, a conversation or a letter: done, reached, tried, declined, or acknowledged.",
 			Example: `{"by": "t-lane", "task": "conversation", "outcome": "reached"}`,
 			make:    func() message { return &TaskDone{} },
 		}, {
 			Name: "care-team", Roles: everybody,
-			About:   "Gives the pathway another therapist, prescriber or coordinators. What is booked is booked anew with a new therapist.",
+			About:   "Gives the client another therapist, prescriber or coordinators. A new therapist's sessions are booked anew.",
 			Example: `{"by": "c-desk", "therapist": "t-ortiz", "reason": "parental leave"}`,
 			make:    func() message { return &CareTeamChange{} },
 		}, {
@@ -164,12 +170,12 @@ func Messages() []MessageType {
 			make:    func() message { return &ContactChange{} },
 		}, {
 			Name: "correct", Roles: everybody,
-			About:   "Corrects an earlier entry, by its id: give the fields that were wrong as they should have been, or happened for its time, or void. Whoever may record it may correct it.",
+			About:   "Corrects an earlier entry, by its id: the fields that were wrong, as they should have been; or happened, for its time; or void, for all of it. Whoever may record it may correct it.",
 			Example: `{"by": "t-lane", "entry": "<id of the entry>", "why": "total mistyped", "total": 12}`,
 			make:    func() message { return &Correction{} },
 		}, {
 			Name: "refresh", Roles: everybody,
-			About:   "Makes the pathway look again now and continue in a fresh run. Changes nothing about the client.",
+			About:   "Makes the pathway look again now, in a fresh run. It changes nothing about the client.",
 			Example: `{"by": "c-desk"}`,
 			make:    func() message { return &Refresh{} },
 		},

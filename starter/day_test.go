@@ -341,7 +341,7 @@ func TestAShellIsOfferedWhatFits(t *testing.T) {
 		args  []string
 		wants []string
 	}{
-		{[]string{"record", "prescr"}, []string{"prescriber-clearance\tThe prescriber says"}},
+		{[]string{"record", "prescr"}, []string{"prescriber-clearance\tSays whether treatment"}},
 		{[]string{"record", "prescriber-clearance", ""}, []string{"K7Q2M9\tAnna Meyer, screening"}},
 		{[]string{"record", "prescriber-clearance", "K7Q2M9", "medically"}, []string{"medically_stable=\t"}},
 		{[]string{"record", "prescriber-clearance", "K7Q2M9", "decision="}, []string{"decision=cleared", "decision=revoked"}},
