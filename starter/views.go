@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"kap/pathway"
 )
 
 const viewsHelp = `Prints links to Temporal's Web UI that answer common questions: who waits for
@@ -75,7 +77,7 @@ func viewsOn(now time.Time) []webView {
 			running + fmt.Sprintf(`KapNextSession BETWEEN "%s" AND "%s"`, instant(from), instant(until)),
 		})
 	}
-	all = append(all, webView{"Stalled", running + fmt.Sprintf(`KapNextWake<"%s"`, instant(now.Add(-stalledAfter)))})
+	all = append(all, webView{"Stalled", running + fmt.Sprintf(`KapNextWake<"%s"`, instant(now.Add(-pathway.StalledAfter)))})
 	for _, o := range outcomes() {
 		all = append(all, webView{"Ended: " + o, fmt.Sprintf(`(ExecutionStatus="Running" OR ExecutionStatus="Completed") AND KapOutcome=%q`, o)})
 	}
