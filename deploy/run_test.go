@@ -282,13 +282,10 @@ func TestWhatTheContainersRunWorksTogether(t *testing.T) {
 	})
 
 	h.keep("worker", h.command("worker", nil, "/bin/worker"))
-	h.eventually("the worker to make its tables", func() error {
-		said, err := h.command("starter", nil, "/bin/starter", "list").CombinedOutput()
-		if err == nil && !strings.Contains(string(said), "No pathway to list.") {
-			err = errors.New(string(said))
-		}
-		return err
-	})
+	h.healthy("worker")
+	if said := h.once("starter", "/bin/starter", "list"); !strings.Contains(said, "No pathway to list.") {
+		t.Errorf("the list says\n%s", said)
+	}
 	enrol := slices.Concat(h.project.Services["starter"].Entrypoint, []string{
 		"enrol", "--given-name", "Anna", "--family-name", "Meyer", "--birth-date", "1990-04-01", "--email", "anna@clients.example", "--phone", "+1 555 0123",
 		"--therapist", "t-lane", "--prescriber", "p-singh", "--coordinator", "c-desk", "--by", "c-desk", "--diagnosis", "ptsd", "--primary-measure", "pcl-5",
