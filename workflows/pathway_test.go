@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"kap/activities"
@@ -164,6 +165,7 @@ func (a *arc) once(from time.Time, acts *activities.Activities, staff func(s pat
 	suite.SetLogger(quiet{})
 	a.env = suite.NewTestWorkflowEnvironment()
 	a.env.SetTestTimeout(time.Minute)
+	a.env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a second is little for the race detector on a busy machine
 	a.env.SetStartTime(from)
 	a.env.RegisterWorkflowWithOptions(Pathway, workflow.RegisterOptions{Name: Name})
 	a.env.RegisterActivityWithOptions(acts.Commit, activity.RegisterOptions{Name: "Commit"})
