@@ -131,8 +131,15 @@ func (d *desk) sayTasks(all []records.TaskLine) {
 		}
 		d.say("  %s%s  %s", d.paint(how, mark), d.paint(heading, t.Code), clean(shorten(t.GivenName+" "+t.FamilyName, 40)))
 		d.say("%s", indented("    ", clean(strings.Join(t.Who, " and ")+": "+strings.TrimSuffix(t.What, "."))))
-		d.say("    %s", d.paint(faint, fmt.Sprintf("since %s, due %s", moment(t.Since, zone), moment(t.Due, zone))))
+		when := "since " + moment(t.Since, zone)
+		if t.Due.After(t.Since) {
+			when += ", due " + moment(t.Due, zone)
+		}
+		d.say("    %s", d.paint(faint, when))
 		d.say("    %s", doneBy(t.Code, t.Key, t.Message))
+		if t.Urgent && t.Message != "task-done" { // it rings each hour until somebody says this
+			d.say("    %s acknowledged", doneBy(t.Code, t.Key, "task-done"))
+		}
 	}
 }
 
