@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"kap/records"
+	known "kap/settings"
 )
 
 // desk is what one command line works with: where it reads and writes, its settings, and the two servers, each opened when
@@ -117,18 +118,15 @@ func takes(least, most int, what string) cobra.PositionalArgs {
 	}
 }
 
-const rootHelp = `The practice's command line: enrol clients, record what was done, and see where
+var rootHelp = `The practice's command line: enrol clients, record what was done, and see where
 each pathway is. For trial data only: nobody verifies yet who sends a message.
 
 Settings come from the environment, and where a variable is not set there, from
 the file that the stack writes, .kap/env:
-  DATABASE_URL         the practice's PostgreSQL database
-  TEMPORAL_ADDRESS     Temporal's frontend (default 127.0.0.1:7233)
-  TEMPORAL_NAMESPACE   its namespace (default kap)
-  TEMPORAL_...         Temporal's other variables, and its profile file
-  KAP_PRACTICE         the practice's file (default: the sample practice)
-  KAP_PROTOCOL         the clinical numbers (default: the built-in ones)
-  KAP_BY               your staff id, so that --by can be left out
+
+` + known.Table("starter") + `
+Where Temporal is, is read from its own TEMPORAL_ variables and its profile file
+(without them 127.0.0.1:7233, and the namespace kap).
 
 Exit codes:
   0  done

@@ -10,6 +10,7 @@ import (
 	"kap/pathway"
 	"kap/practice"
 	"kap/records"
+	known "kap/settings"
 )
 
 // defaultEnvFile is where the stack writes its addresses.
@@ -54,6 +55,9 @@ func (d *desk) settings() (settings, error) {
 		}
 	}
 	s.overlay(d.env)
+	if _, err := known.Load[known.Starter](s.Environ()); err != nil {
+		return nil, usage("%v", err)
+	}
 	d.read = &s
 	return s, nil
 }

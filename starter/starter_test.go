@@ -241,3 +241,9 @@ func TestCodesAreReadAsPeopleWriteThem(t *testing.T) {
 		t.Errorf("found %d letters in codes, expected %d", len(seen), len(codeLetters))
 	}
 }
+
+// A slip of the pen in a setting is said, not passed over.
+func TestASettingThatNobodyReadsIsRefused(t *testing.T) {
+	t.Parallel()
+	command(t, []string{"KAP_PRACTISE=mine.yaml"}, "", "list").wants(t, misuse, "KAP_PRACTISE: found a variable that nothing reads, expected one of KAP_PRACTICE, ")
+}
