@@ -99,10 +99,15 @@ func (p *Pathway) derive(at time.Time) {
 			p.hold(f, at)
 		}
 	}
+	var given []*Appointment
 	for i := range p.Appointments {
 		if a := &p.Appointments[i]; a.dosed() {
-			p.deriveDeviations(at, a)
+			given = append(given, a)
 		}
+	}
+	slices.SortStableFunc(given, func(a, b *Appointment) int { return a.Start.Compare(b.Start) }) // what one leaves in force counts for the next
+	for _, a := range given {
+		p.deriveDeviations(at, a)
 	}
 }
 
