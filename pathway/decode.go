@@ -241,7 +241,7 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return nil
 	}
 	if o, ok := v.Interface().(options); ok && !slices.Contains(o.Options(), text) { // it may be a word about the client
-		return fmt.Errorf("%s: found something of %d characters, expected %s", f.name, utf8.RuneCountInString(text), f.expected())
+		return fmt.Errorf("%s: found %s, expected %s", f.name, counted(text), f.expected())
 	}
 	if _, ok := v.Interface().(Day); ok {
 		if _, valid := Day(text).in(zone); !valid {
@@ -279,10 +279,22 @@ var code = regexp.MustCompile(`^"?[A-Za-z0-9][A-Za-z0-9._:+/ -]{0,39}"?$`)
 // counted: refusals end up in error texts, which Temporal never encrypts.
 func quoted(found string) string {
 	if !code.MatchString(found) || strings.Count(found, " ") > 1 || strings.Contains(found, " ") && !strings.ContainsAny(found, "0123456789") {
-		return fmt.Sprintf("something of %d characters", utf8.RuneCountInString(strings.Trim(found, `"`)))
+		return counted(strings.Trim(found, `"`))
 	}
 	if strings.HasPrefix(found, `"`) || found == "null" || found == "true" || found == "false" {
 		return found
 	}
 	return strconv.Quote(found)
+}
+
+// counted says of somebody's own words only how long they are.
+func counted(text string) string {
+	switch n := utf8.RuneCountInString(text); n {
+	case 0:
+		return "nothing"
+	case 1:
+		return "something of 1 character"
+	default:
+		return fmt.Sprintf("something of %d characters", n)
+	}
 }

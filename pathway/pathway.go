@@ -228,13 +228,13 @@ func Enrol(e Enrolment) (*Pathway, error) {
 		return nil, refuse(BadValue, "care_team: %v", err)
 	}
 	if role := e.CareTeam.Role(e.By); role == "" {
-		return nil, refuse(WrongPerson, "by: %s is not on this care team, expected its coordinator, therapist or prescriber", e.By)
+		return nil, refuse(WrongPerson, "by: found %s, who is not on this care team, expected its therapist (%s), its prescriber (%s) or a coordinator (%s)", quoted(e.By), e.CareTeam.Therapist, e.CareTeam.Prescriber, strings.Join(e.CareTeam.Coordinators, ", "))
 	}
 	if !slices.Contains(e.Diagnosis.Options(), string(e.Diagnosis)) {
 		return nil, refuse(BadValue, "diagnosis: found %q, expected one of %s", e.Diagnosis, strings.Join(e.Diagnosis.Options(), ", "))
 	}
 	if !slices.Contains(e.PrimaryMeasure.Options(), string(e.PrimaryMeasure)) {
-		return nil, refuse(BadValue, "primary_measure: found %q, expected one of %s", e.PrimaryMeasure, strings.Join(e.PrimaryMeasure.Options(), ", "))
+		return nil, refuse(BadValue, "primary_measure: found %q, expected one of %s", string(e.PrimaryMeasure), strings.Join(e.PrimaryMeasure.Options(), ", "))
 	}
 	for i, f := range e.Findings {
 		if !slices.Contains(f.Options(), string(f)) {

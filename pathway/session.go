@@ -624,6 +624,8 @@ func (m SessionHeld) times(p *Pathway, a Appointment, now time.Time) (start, end
 		within = 60 * day
 	}
 	switch {
+	case start.After(now) && a.State == Cancelled:
+		r = refuse(NotNow, "session-held: %s, on %s, is cancelled", a.Name, p.clockTime(start))
 	case start.After(now):
 		r = refuse(NotNow, "session-held: %s is on %s and has not begun; to take it out of the calendar use cancel-session", a.Name, p.clockTime(start))
 	case apart < -within || apart > within || start.Before(p.Enrolment.At):

@@ -124,6 +124,7 @@ func run(o options) error {
 	release() // a second Ctrl-C ends the process at once, and its children with it
 	fmt.Println("Stopping …")
 	m.Stop()
+	fmt.Println("Stopped.")
 	return nil
 }
 
@@ -191,10 +192,10 @@ func invite(m *machine.Machine, s pathway.Status) {
 and its tab "User Metadata": it has the details, and the message to copy. Choose More Actions, Send an Update, the name
 %s, and paste the message as its data. Press R afterwards to see what has changed. Or say it here:
 
-  bin/starter record %s %s --json-input '%s'
+  bin/starter record %s %s --by %s
 
 From then on that client's time is real: kap books preparation, which is recorded once it has taken place.
-`, s.Pathway, strings.TrimSuffix(m.UIURL(), "/"), machine.Namespace, s.Pathway, t.Message, t.Message, s.Pathway, t.JSON)
+`, s.Pathway, strings.TrimSuffix(m.UIURL(), "/"), machine.Namespace, s.Pathway, t.Message, t.Message, s.Pathway, s.Team.Prescriber)
 		return
 	}
 }

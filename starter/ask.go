@@ -15,15 +15,29 @@ import (
 // errNoAnswer is the end of the input where an answer was awaited.
 var errNoAnswer = usage("the answers ended before everything was asked; nothing was recorded")
 
-// line asks a question and reads one line.
+// line asks a question and reads one line. Ctrl-C ends the waiting, and the command.
 func (d *desk) line(question string) (string, error) {
 	fmt.Fprint(d.stderr, question)
-	text, err := d.stdin.ReadString('\n')
-	if text = strings.TrimSpace(text); err != nil && text == "" {
-		fmt.Fprintln(d.stderr)
-		return "", errNoAnswer
+	type read struct {
+		text string
+		err  error
 	}
-	return text, nil
+	answer := make(chan read, 1)
+	go func() {
+		text, err := d.stdin.ReadString('\n')
+		answer <- read{strings.TrimSpace(text), err}
+	}()
+	select {
+	case <-d.ctx.Done():
+		fmt.Fprintln(d.stderr)
+		return "", fail(fault, "interrupted; nothing was recorded")
+	case a := <-answer:
+		if a.err != nil && a.text == "" {
+			fmt.Fprintln(d.stderr)
+			return "", errNoAnswer
+		}
+		return a.text, nil
+	}
 }
 
 // choose lets somebody pick one of several lines by its number, or by its own words.
@@ -37,7 +51,7 @@ func (d *desk) choose(question string, lines []string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if i := slices.Index(lines, text); i >= 0 {
+		if i := slices.IndexFunc(lines, func(l string) bool { return text != "" && (l == text || strings.HasPrefix(l, text+",")) }); i >= 0 {
 			return i, nil
 		}
 		if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= len(lines) {
@@ -55,6 +69,7 @@ type form struct {
 	proposed []member
 	zone     *time.Location
 	fields   []member
+	choices  map[string][]string // by field: what the pathway has to choose from, each before its first comma
 }
 
 // fill asks for what the message needs and does not have, and for what the task proposes beside; then for anything else.
@@ -111,6 +126,15 @@ func (f *form) ask(t pathway.Takes) error {
 	if !t.Must {
 		expected += "; Enter leaves it out"
 	}
+	if choices := f.choices[t.Name]; t.Must && len(choices) > 0 {
+		i, err := f.choose("Which "+t.Name+"?", choices)
+		if err != nil {
+			return err
+		}
+		chosen, _, _ := strings.Cut(choices[i], ",")
+		f.fields = append(f.fields, member{t.Name, answered(t, chosen)})
+		return nil
+	}
 	for {
 		text, err := f.line(indented("", fmt.Sprintf("%s (%s)", t.Name, expected)) + ": ")
 		if err != nil {
@@ -165,18 +189,18 @@ func answered(t pathway.Takes, text string) json.RawMessage {
 	return textMember(t.Name, text).raw
 }
 
-// confirm shows what is about to be recorded, because a slip of the finger is not a decision.
-func (f *form) confirm(code string) error {
-	fmt.Fprintf(f.stderr, "\n%s on %s:\n", f.kind.Name, code)
-	for _, m := range f.fields {
-		fmt.Fprintln(f.stderr, indented("  ", clean(m.name+": "+strings.Trim(string(m.raw), `"`))))
+// confirm shows what is about to be recorded, and about whom: a slip of the finger is not a decision, and a code is nobody's name.
+func (d *desk) confirm(v *view, kind pathway.MessageType, fields []member) error {
+	fmt.Fprintf(d.stderr, "\n%s\n", clean(strings.TrimSpace(fmt.Sprintf("%s on %s  %s", kind.Name, v.Pathway, v.name))))
+	for _, m := range fields {
+		fmt.Fprintln(d.stderr, indented("  ", clean(m.name+": "+strings.Trim(string(m.raw), `"`))))
 	}
-	yes, err := f.yesNo("Record this? [yes/no] ")
+	yes, err := d.yesNo("Record this? [yes/no] ")
 	if err != nil {
-		return errNoAnswer
+		return err
 	}
 	if !yes {
-		return usage("nothing was recorded")
+		return fail(done, "nothing was recorded")
 	}
 	return nil
 }
@@ -184,17 +208,27 @@ func (f *form) confirm(code string) error {
 // askFields asks whoever sits at the terminal for the message's fields. It takes the pathway's own task as the form where there is one.
 func (d *desk) askFields(v *view, kind pathway.MessageType, fields []member) ([]member, error) {
 	f := form{desk: d, kind: kind, fields: fields, zone: time.UTC}
-	if v.Status != nil {
-		f.zone = zoneOf(v.Status.Zone)
+	if s := v.Status; s != nil {
+		f.zone = zoneOf(s.Zone)
+		f.choices = map[string][]string{}
+		for _, x := range s.Sessions {
+			if x.State == pathway.Booked {
+				f.choices["session"] = append(f.choices["session"], x.Name+", "+moment(x.Start, f.zone))
+			}
+		}
+		for _, e := range s.Recorded {
+			f.choices["entry"] = append(f.choices["entry"], e.ID+", "+e.Name+" by "+e.By+", "+moment(e.At, f.zone))
+		}
+		for _, h := range s.Holds {
+			f.choices["hold"] = append(f.choices["hold"], h.Name+", "+string(h.Cause))
+		}
 		var err error
-		if f.proposed, err = d.whichForm(v.Status.Tasks, kind, fields); err != nil {
+		if f.proposed, err = d.whichForm(s.Tasks, kind, fields); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.fill(); err != nil {
-		return nil, err
-	}
-	return f.fields, f.confirm(v.Pathway)
+	err := f.fill()
+	return f.fields, err
 }
 
 // whichForm finds the task that asks for such a message and does not contradict what was typed; somebody chooses where there are several.

@@ -209,14 +209,14 @@ func TestTheBoardFollowsWhatHappens(t *testing.T) {
 		ended := make(chan int)
 		go func() { ended <- d.run(ctx, []string{"watch", "--every", "200ms"}) }()
 		if atATerminal {
-			out.awaits(t, "1 pathways: 1 urgent")
+			out.awaits(t, "1 shown: 1 urgent")
 			later := time.Now().Add(time.Minute)
 			written(t, store, p, later, "risk-assessment", pathway.Message("risk-assessment").Example)
 			written(t, store, p, later, "release", `{"by":"t-lane","hold":"hold-1","reason":"seen"}`)
 			out.awaits(t, "K7Q2M9*")
 			out.awaits(t, "\x1b[")
 		} else {
-			out.awaits(t, "watching: 1 pathways: 0 urgent")
+			out.awaits(t, "watching: 1 shown: 0 urgent")
 			written(t, store, p, time.Now(), "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
 			out.awaits(t, "K7Q2M9  screening, attention urgent")
 		}
@@ -296,13 +296,13 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 
 	s := sitting(t, env, "p-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
 	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found something of 5 characters, expected one of cleared",
-		"medications_reviewed (true or false; Enter leaves it out):", "prescriber-clearance on B2B2B2:", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
+		"medications_reviewed (true or false; Enter leaves it out):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
 	if strings.Contains(s.err, "[cleared]") || strings.Contains(s.err, "[true]") {
 		t.Errorf("a decision is offered:\n%s", s.err)
 	}
 	// What the pathway knows is not asked for: the form that is in force.
 	s = sitting(t, append(env, "KAP_BY=t-lane"), "given\nyes\nyes\nyes\nyes\n\nno\n", "record", "consent", "B2B2B2")
-	s.wants(t, misuse, "document_version: 2026-1", "evidence: promising", "nothing was recorded")
+	s.wants(t, done, "document_version: 2026-1", "evidence: promising", "nothing was recorded")
 	if strings.Contains(s.err, "document_version (") {
 		t.Errorf("asked for what is known:\n%s", s.err)
 	}
@@ -311,9 +311,10 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	s.wants(t, unreachable, "It may also say: ", `Found "when", expected one of them.`, "reason: ill", sent)
 	// The input ends: nothing is sent.
 	sitting(t, env, "t-lane\nsuitable\n", "record", "psychological-evaluation", "B2B2B2").wants(t, misuse, "nothing was recorded")
-	// Whoever gives all that is needed is asked nothing; nor is a script.
-	s = sitting(t, append(env, "KAP_BY=c-desk"), "", "record", "withdraw", "K7Q2M9")
-	s.wants(t, unreachable, sent)
+	// Whoever gives all that is needed is shown it, with whose it is; a script is asked nothing.
+	s = sitting(t, append(env, "KAP_BY=c-desk"), "yes\n", "record", "withdraw", "K7Q2M9")
+	s.wants(t, unreachable, "withdraw on K7Q2M9  Anna Meyer", sent)
+	sitting(t, append(env, "KAP_BY=c-desk"), "maybe\nno\n", "record", "withdraw", "K7Q2M9").wants(t, done, "Expected yes or no.", "nothing was recorded")
 	s = sitting(t, append(env, "KAP_BY=p-singh"), "", "record", "prescriber-clearance", "K7Q2M9", "--no-questions")
 	s.wants(t, unreachable, sent)
 	if strings.Contains(s.err, "Record this?") {
@@ -325,11 +326,13 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	at := p.Appointments[0].End.Add(time.Minute)
 	written(t, store, p, at, "session-held", `{"by":"t-lane","session":"preparation-1","outcome":"no-show"}`)
 	written(t, store, p, at, "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
-	sitting(t, append(env, "KAP_BY=t-lane"), "3\n1\n", "done", "K7Q2M9").wants(t, unreachable, "Which task?", "what became of it?", sent)
+	sitting(t, append(env, "KAP_BY=t-lane"), "3\n1\nyes\n", "done", "K7Q2M9").wants(t, unreachable, "Which task?", "what became of it?", "task-done on K7Q2M9  Anna Meyer", sent)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist").wants(t, unreachable, sent)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist", "reached").wants(t, misuse, `found the outcome "reached", expected acknowledged for hold/hold-1/therapist`)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "safety-plan").wants(t, unanswered, `found the task "safety-plan", expected one of those open on K7Q2M9: `)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "B2B2B2", "safety-plan").wants(t, misuse, "safety-plan is done by another message: ", " record safety-plan B2B2B2")
+	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "therapist=p-singh", "reason=leave").wants(t, misuse, `therapist: found "p-singh", expected a therapist of the practice: t-lane, `)
+	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "coordinators=[c-desk,nobody]", "reason=leave").wants(t, misuse, `coordinators: found "nobody"`)
 	command(t, env, "", "done", "B2B2B2").wants(t, misuse, "found no task, expected one of those open on B2B2B2: none")
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 // desk is what one command line works with: where it reads and writes, its settings, and the two servers, each opened when
 // it is first needed.
 type desk struct {
+	ctx            context.Context // of the command that runs
 	stdin          *bufio.Reader
 	stdout, stderr io.Writer
 	env            []string
@@ -46,6 +48,7 @@ func (d *desk) close() {
 }
 
 func (d *desk) run(ctx context.Context, args []string) int {
+	d.ctx = ctx
 	root := d.command()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -57,8 +60,10 @@ func (d *desk) run(ctx context.Context, args []string) int {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		f = usage("%s; see starter --help", first)
 	}
-	if f.sentence != "" {
-		fmt.Fprintf(d.stderr, "starter: %s\n", clean(f.sentence))
+	if text := "starter: " + clean(f.sentence); f.sentence != "" && d.terminal {
+		fmt.Fprintln(d.stderr, indented("", text))
+	} else if f.sentence != "" {
+		fmt.Fprintln(d.stderr, text)
 	}
 	return f.exit
 }
@@ -81,7 +86,7 @@ func (d *desk) command() *cobra.Command {
 	root.SetErr(d.stderr)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%v; see %s --help", err, c.CommandPath())
+		return usage("%s; see %s --help", ofConversion.ReplaceAllString(err.Error(), ""), c.CommandPath())
 	})
 	root.AddGroup(&cobra.Group{ID: "day", Title: "Every day:"}, &cobra.Group{ID: "pathway", Title: "One pathway:"}, &cobra.Group{ID: "practice", Title: "The practice:"})
 	for _, group := range []struct {
@@ -101,6 +106,9 @@ func (d *desk) command() *cobra.Command {
 	return root
 }
 
+// ofConversion is what Go's own errors say of a number that is none, beside what was found.
+var ofConversion = regexp.MustCompile(`: strconv\.Parse\w+: parsing "[^"]*"`)
+
 // does is how every command runs: whatever goes wrong ends up as one sentence and an exit code.
 func (d *desk) does(what func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
@@ -112,7 +120,14 @@ func (d *desk) does(what func(ctx context.Context, args []string) error) func(*c
 func takes(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return usage("%s: found %d arguments, expected %s; see %s --help", c.CommandPath(), len(args), what, c.CommandPath())
+			found := fmt.Sprintf("%d arguments", len(args))
+			switch len(args) {
+			case 0:
+				found = "nothing"
+			case 1:
+				found = shorten(fmt.Sprintf("%q", args[0]), 60)
+			}
+			return usage("%s: found %s, expected %s; see %s --help", c.Name(), found, what, c.CommandPath())
 		}
 		return nil
 	}

@@ -255,7 +255,7 @@ func (d *desk) footnotes(found []listed) {
 	}{
 		{fresh, "Not started: run enrol again, as it was typed, to finish: "},
 		{late, "May have stalled; should have looked again: "},
-		{ahead, "Not judged for stalling, because the pathway's clock runs ahead of this machine's, as a demo's does: "},
+		{ahead, "On a clock of their own, ahead of this machine's, as a demo's is: days count from theirs, and stalling is not judged: "},
 	} {
 		if len(note.codes) > 0 {
 			d.say("%s", indented("", note.text+strings.Join(note.codes, ", ")+"."))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,6 +49,11 @@ func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile st
 		files["KAP_PROTOCOL"] = protocolFile
 	}
 	house, protocol, err := files.house()
+	var f *failure
+	if errors.As(err, &f) { // it was a file that was asked about, not a setting
+		_, what, _ := strings.Cut(strings.TrimSuffix(f.sentence, "; correct the file or the setting"), ": ")
+		return usage("%s", what)
+	}
 	if err != nil {
 		return err
 	}

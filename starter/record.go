@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
@@ -94,7 +97,49 @@ func (d *desk) record(ctx context.Context, args []string, f recordFlags) error {
 	if f.signal {
 		return d.signal(ctx, temporal, code, m)
 	}
-	return d.update(ctx, temporal, code, m, f.asJSON)
+	err = d.update(ctx, temporal, code, m, f.asJSON)
+	for d.terminal && !f.silent && f.input != "-" {
+		again, asked, problem := d.complete(err, m)
+		if !asked {
+			break
+		}
+		if problem != nil {
+			return problem
+		}
+		m, err = again, d.update(ctx, temporal, code, again, f.asJSON)
+	}
+	return err
+}
+
+// missing finds the field in a refusal of the rules that says which one is lacking.
+var missing = regexp.MustCompile(`^[a-z-]+: (?:the field "([a-z_0-9]+)" is missing|([a-z_0-9]+): (?:expected true|found "",))`)
+
+// complete asks for the field that a message was refused for the want of, where that is why it was refused.
+func (d *desk) complete(err error, m outgoing) (outgoing, bool, error) {
+	var f *failure
+	if !errors.As(err, &f) || f.exit != refused {
+		return m, false, nil
+	}
+	found := missing.FindStringSubmatch(f.sentence)
+	if found == nil {
+		return m, false, nil
+	}
+	name := found[1] + found[2]
+	takes := m.kind.Takes()
+	i := slices.IndexFunc(takes, func(t pathway.Takes) bool { return t.Name == name })
+	fields, problem := membersOf(m.body)
+	if i < 0 || problem != nil {
+		return m, false, nil
+	}
+	fmt.Fprintln(d.stderr, indented("", clean(f.sentence)+"."))
+	fields = slices.DeleteFunc(fields, func(f member) bool { return f.name == name })
+	one := form{desk: d, kind: m.kind, zone: time.UTC}
+	takes[i].Must = true
+	if err := one.ask(takes[i]); err != nil {
+		return m, true, err
+	}
+	m.body = object(append(fields, one.fields...))
+	return m, true, nil
 }
 
 func (d *desk) message(ctx context.Context, code string, kind pathway.MessageType, args []string, f recordFlags) (outgoing, error) {
@@ -115,21 +160,66 @@ func (d *desk) message(ctx context.Context, code string, kind pathway.MessageTyp
 	if err != nil {
 		return outgoing{}, err
 	}
-	if d.terminal && !f.hasInput && !f.silent && lacks(kind, fields) {
-		v, err := d.view(ctx, code)
-		if err != nil {
+	if kind.Name == "care-team" {
+		if err := d.checkTeam(fields); err != nil {
 			return outgoing{}, err
 		}
-		if by == "" && !has(fields, "by") {
-			if by, err = d.line("by (your staff id): "); err != nil {
-				return outgoing{}, err
-			}
-		}
-		if fields, err = d.askFields(v, kind, fields); err != nil {
+	}
+	if d.terminal && !f.silent && f.input != "-" {
+		if by, fields, err = d.attended(ctx, code, kind, by, fields, f.hasInput); err != nil {
 			return outgoing{}, err
 		}
 	}
 	return compose(kind, fields, by)
+}
+
+// attended asks whoever sits at the terminal for what is missing, and shows what is about to be recorded.
+func (d *desk) attended(ctx context.Context, code string, kind pathway.MessageType, by string, fields []member, complete bool) (string, []member, error) {
+	v, err := d.view(ctx, code)
+	if err != nil {
+		return by, fields, err
+	}
+	if by == "" && !has(fields, "by") {
+		if by, err = d.line("by (your staff id): "); err != nil {
+			return by, fields, err
+		}
+	}
+	if !complete && lacks(kind, fields) {
+		if fields, err = d.askFields(v, kind, fields); err != nil {
+			return by, fields, err
+		}
+	}
+	return by, fields, d.confirm(v, kind, fields)
+}
+
+// checkTeam holds whom a care-team message names against the practice's staff: the pathway itself knows no list of them.
+func (d *desk) checkTeam(fields []member) error {
+	house, _, err := d.house()
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		var ids []string
+		role := map[string]pathway.Role{"therapist": pathway.Therapist, "prescriber": pathway.Prescriber, "coordinators": pathway.Coordinator}[f.name]
+		if role == "" || json.Unmarshal(f.raw, &ids) != nil {
+			var id string
+			if role == "" || json.Unmarshal(f.raw, &id) != nil {
+				continue // the pathway says what is wrong with it
+			}
+			ids = []string{id}
+		}
+		for _, id := range ids {
+			if house.Role(id) == role {
+				continue
+			}
+			var known []string
+			for _, s := range house.With(role) {
+				known = append(known, s.ID)
+			}
+			return usage("%s: found %q, expected a %s of the practice: %s", f.name, id, role, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // lacks says whether a message was typed without its fields. One that needs none is complete as it is.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -104,6 +103,9 @@ func (d *desk) askPerson(c candidate, known []records.Known) (answer, error) {
 			state = "ended as " + k.Outcome
 		}
 		yes, err := d.yesNo(fmt.Sprintf("%sThe same e-mail address, or the same name and birth date, has the pathway %s (%s).\nIs this the same person? [yes/no] ", c.place, k.Code, state))
+		if d.ctx.Err() != nil {
+			return answer{}, err
+		}
 		if err != nil {
 			return answer{}, question(c, known)
 		}
@@ -116,16 +118,16 @@ func (d *desk) askPerson(c candidate, known []records.Known) (answer, error) {
 
 func (d *desk) yesNo(question string) (bool, error) {
 	for {
-		fmt.Fprint(d.stderr, question)
-		line, err := d.stdin.ReadString('\n')
-		switch strings.ToLower(strings.TrimSpace(line)) {
+		line, err := d.line(question)
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(line) {
 		case "yes", "y":
 			return true, nil
 		case "no", "n":
 			return false, nil
 		}
-		if err != nil {
-			return false, io.ErrUnexpectedEOF
-		}
+		fmt.Fprintln(d.stderr, "Expected yes or no.")
 	}
 }

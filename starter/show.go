@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -220,7 +219,7 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 		waiting = append(waiting, string(r))
 	}
 	facts := [][2]string{
-		{"phase", string(s.Phase)}, {"outcome", string(s.Outcome)}, {"as of", asOf}, {"attention", string(s.Attention)},
+		{"phase", string(s.Phase)}, {"outcome", string(s.Outcome)}, {"as of", asOf}, {"attention", attention(s)},
 		{"deferred until", string(s.DeferredUntil)}, {"waiting on", strings.Join(waiting, ", ")}, {"dosing sessions", fmt.Sprintf("%d given, at most %d", s.DosingDone, s.DosingMost)},
 		{"next session", nextSession(s, zone)}, {"looks again", nextLook(v, zone)}, {"care team", team(s.Team)},
 		{"on its way", onTheirWay(s, zone)},
@@ -240,6 +239,13 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 	d.printSentences("Not taken lately", refusals(s, zone))
 	d.printSentences("Recorded lately, by the id under which `record correct` supersedes it", recorded(s, zone))
 	return nil
+}
+
+func attention(s *pathway.Status) string {
+	if s.Unheard {
+		return string(s.Attention) + ": a message was not taken, and its sender could not be told; see below"
+	}
+	return string(s.Attention)
 }
 
 func nextSession(s *pathway.Status, zone *time.Location) string {
@@ -282,7 +288,7 @@ func onTheirWay(s *pathway.Status, zone *time.Location) string {
 	return strings.Join(parts, ", ")
 }
 
-// printTasks prints each task with the command that records it, on one line so that it can be copied.
+// printTasks prints each task with the command that records it. What was decided is not in it: it is asked for.
 func (d *desk) printTasks(v *view, zone *time.Location) {
 	if len(v.Status.Tasks) == 0 {
 		return
@@ -298,7 +304,7 @@ func (d *desk) printTasks(v *view, zone *time.Location) {
 			lead = "URGENT, " + lead
 		}
 		d.say("%s", indented("  - ", lead+strings.TrimSuffix(t.What, ".")+"; due "+moment(t.Due, zone)+"."))
-		d.say("      %s record %s %s --json-input '%s'", os.Args[0], t.Message, v.Pathway, strings.ReplaceAll(clean(t.JSON), "'", `'\''`))
+		d.say("      %s", doneBy(v.Pathway, t.Key, t.Message))
 	}
 }
 

@@ -68,7 +68,7 @@ func TestWhatTheRecordsHoldIsShownWithoutTemporal(t *testing.T) {
 	begun(t, store, "K7Q2M9", "Anna", time.Now())
 
 	s := command(t, env, "", "show", "k7q2m9", "--journal", "--mails")
-	s.wants(t, done, "K7Q2M9  Anna Meyer", "screening", "from the records", "does not answer", "Awaited", " record prescriber-clearance K7Q2M9 --json-input '{\"by\"", "Journal",
+	s.wants(t, done, "K7Q2M9  Anna Meyer", "screening", "from the records", "does not answer", "Awaited", " record prescriber-clearance K7Q2M9\n", "Journal",
 		"enrolled under protocol", "No mails yet")
 	for line := range strings.Lines(s.out) {
 		if len([]rune(line)) > screen+1 && !strings.Contains(line, " record ") {
@@ -100,7 +100,7 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 	execute(t, env, `update pathway set attention = 'urgent', next_session = now() + interval '4 days' where code = 'K7Q2M9'`)
 
 	s := command(t, env, "", "list")
-	s.wants(t, done, "K7Q2M9 Anna Meyer", "urgent", "B2B2B2 Bartholomew", "stalled", "B2B2B2 (3 hours ago)", "America/New_York", "demo's does: D4D4D4")
+	s.wants(t, done, "K7Q2M9 Anna Meyer", "urgent", "B2B2B2 Bartholomew", "stalled", "B2B2B2 (3 hours ago)", "America/New_York", "not judged: D4D4D4")
 	if strings.Contains(s.out, "C3C3C3") {
 		t.Error("an ended pathway is listed without --all")
 	}

@@ -111,7 +111,7 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		{[]string{"enrol", "--file", "x", "--email", "y"}, misuse, "--email: found it beside --file"},
 		{[]string{"--env-file", "/nowhere", "list"}, misuse, "/nowhere"},
 		{[]string{"record", "refresh", "K7Q2M9", "--by", "c-desk"}, unreachable, "Temporal does not answer at " + nowhere},
-		{[]string{"prepare-namespace", "kap"}, misuse, "found 1 arguments, expected flags alone"},
+		{[]string{"prepare-namespace", "kap"}, misuse, "found \"kap\", expected flags alone"},
 		{[]string{"prepare-namespace", "--wait", "soon"}, misuse, "--wait"},
 		{[]string{"prepare-namespace", "--wait", "1s"}, unreachable, "Temporal does not answer at " + nowhere},
 	} {
@@ -142,7 +142,7 @@ func TestWhatIsWrongAboutAClientIsNamed(t *testing.T) {
 		{[]string{"--therapist", "p-singh"}, "--therapist: found p-singh, who is a prescriber, expected a therapist: t-lane, t-ortiz, t-khan"},
 		{[]string{"--prescriber", "nobody"}, "--prescriber: found \"nobody\", who is not in the practice's file"},
 		{[]string{"--coordinator", "t-lane"}, "--coordinator: found t-lane"},
-		{[]string{"--by", "t-khan"}, "by: t-khan is not on this care team"},
+		{[]string{"--by", "t-khan"}, "by: found \"t-khan\", who is not on this care team"},
 		{[]string{"--diagnosis", "gout"}, "diagnosis: found \"gout\""},
 		{[]string{"--primary-measure", "bmi"}, "primary_measure"},
 		{[]string{"--zone", "Mars"}, "zone"},

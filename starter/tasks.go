@@ -55,8 +55,13 @@ func (d *desk) tasks(ctx context.Context, args []string, f tasksFlags) error {
 		if err != nil {
 			return err
 		}
-		if _, err := d.row(ctx, code); err != nil {
+		row, err := d.row(ctx, code)
+		if err != nil {
 			return err
+		}
+		if row.AsOf == nil && !f.asJSON {
+			d.say("The pathway %s was enrolled just now and has not looked yet; ask again in a moment.", code)
+			return nil
 		}
 		of.Pathway = code
 	}
@@ -222,7 +227,18 @@ func (d *desk) done(ctx context.Context, args []string, f doneFlags) error {
 	if err != nil {
 		return err
 	}
-	m, err := compose(pathway.Message("task-done"), fields, by)
+	kind := pathway.Message("task-done")
+	if d.terminal {
+		if by == "" {
+			if by, err = d.line("by (your staff id): "); err != nil {
+				return err
+			}
+		}
+		if err := d.confirm(v, kind, fields); err != nil {
+			return err
+		}
+	}
+	m, err := compose(kind, fields, by)
 	if err != nil {
 		return err
 	}
@@ -267,6 +283,13 @@ func (d *desk) whichTask(code string, tasks []pathway.TaskView, args []string) (
 	}
 	if len(found) == 1 {
 		return found[0], nil
+	}
+	if len(found) > 1 {
+		var names []string
+		for _, t := range found {
+			names = append(names, t.Key)
+		}
+		return pathway.TaskView{}, fail(unanswered, "found %q, with which %d of the tasks open on %s begin: %s", args[0], len(found), code, strings.Join(names, ", "))
 	}
 	for _, t := range tasks {
 		if t.Key == args[0] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -284,11 +285,23 @@ func (d *desk) sayChanges(all []records.ChangeLine) {
 	for _, code := range order {
 		lines := by[code]
 		d.say("  %s  %s", d.paint(heading, code), clean(shorten(lines[0].GivenName+" "+lines[0].FamilyName, 40)))
+		refused := 0
 		for _, c := range lines {
+			if c.Kind == string(pathway.Rejected) {
+				if refused++; refused > refusedAtMost {
+					continue
+				}
+			}
 			d.say("%s", indented("    ", c.Recorded.In(zoneOf(c.Zone)).Format("Mon 15:04")+"  "+happened(c.Kind, c.Name, c.By, c.Text)))
+		}
+		if n := refused - refusedAtMost; n > 0 {
+			d.say("%s", indented("    ", fmt.Sprintf("and %d more that were not taken: %s history %s", n, os.Args[0], code)))
 		}
 	}
 }
+
+// refusedAtMost keeps typing mistakes from burying what has changed.
+const refusedAtMost = 2
 
 // happened tells one entry of a journal in a sentence.
 func happened(kind, name, by, text string) string {

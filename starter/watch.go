@@ -49,7 +49,11 @@ func (d *desk) watch(ctx context.Context, f watchFlags) error {
 	if err != nil {
 		return err
 	}
-	b := board{desk: d, store: store, flags: f}
+	house, _, err := d.house()
+	if err != nil {
+		return err
+	}
+	b := board{desk: d, store: store, flags: f, zone: zoneOf(house.Zone)}
 	tick := time.NewTicker(f.every)
 	defer tick.Stop()
 	for {
@@ -69,6 +73,7 @@ type board struct {
 	*desk
 	store *records.Store
 	flags watchFlags
+	zone  *time.Location
 	seen  map[string]string
 	away  string // why the records do not answer
 }
@@ -95,19 +100,19 @@ func (b *board) look(ctx context.Context) error {
 // draw writes the board over the last one.
 func (b *board) draw(found []listed, why string) error {
 	if why != "" {
-		b.say("%s", b.paint(pressing, "  "+b.now().Format("15:04:05")+"  "+clean(why)))
+		b.say("%s", b.paint(pressing, "  "+b.now().In(b.zone).Format("15:04:05")+"  "+clean(why)))
 		return nil
 	}
 	changed := b.changes(found)
 	fmt.Fprint(b.stdout, "\x1b[H\x1b[2J\x1b[3J") // home, clear the screen and what was scrolled
-	b.say("%s", b.paint(heading, fmt.Sprintf("%s  %s", b.now().Format("Mon 2 Jan 15:04:05"), counted(found))))
+	b.say("%s", b.paint(heading, fmt.Sprintf("%s  %s", b.now().In(b.zone).Format("Mon 2 Jan 15:04:05"), counted(found))))
 	b.say("")
 	return b.listTable(found, changed)
 }
 
 // log prints a line for each change.
 func (b *board) log(found []listed, why string) {
-	stamp := b.now().Format("15:04:05")
+	stamp := b.now().In(b.zone).Format("15:04:05")
 	if why != b.away {
 		if b.away = why; why != "" {
 			b.say("%s  %s", stamp, clean(why))
@@ -184,5 +189,5 @@ func counted(found []listed) string {
 			task++
 		}
 	}
-	return fmt.Sprintf("%d pathways: %d urgent, %d with something overdue, %d stalled", len(found), urgent, task, late)
+	return fmt.Sprintf("%d shown: %d urgent, %d with something overdue, %d stalled", len(found), urgent, task, late)
 }

@@ -41,7 +41,7 @@ func askReady(ctx context.Context, listen string) error {
 	}
 	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request) // never through a proxy
 	if err != nil {
-		return err
+		return fmt.Errorf("KAP_LISTEN: nobody answers at %s; is it the address of a worker that runs?", listen)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {

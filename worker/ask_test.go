@@ -19,7 +19,7 @@ func TestAWorkerIsAskedWhetherItIsReady(t *testing.T) {
 		{http.StatusOK, "0.0.0.0:PORT", ""},
 		{http.StatusOK, ":PORT", ""},
 		{http.StatusServiceUnavailable, "127.0.0.1:PORT", "is not ready: 503 Service Unavailable PostgreSQL is away"},
-		{http.StatusOK, "127.0.0.1:1", "connection refused"},
+		{http.StatusOK, "127.0.0.1:1", "nobody answers at"},
 		{http.StatusOK, "", "KAP_LISTEN: found off"},
 	} {
 		worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -119,6 +119,28 @@ func TestAWorkingDayAtATerminal(t *testing.T) {
 	}
 	board.ends(0)
 
+	// Whoever thinks better of it has recorded nothing.
+	left := h.terminal(ctx, t, "record", "consent", p.code, "--by", p.therapist)
+	left.answers(ctx, "decision (given, withdrawn)", "given")
+	left.awaits(ctx, "risks")
+	if _, err := left.keys.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	if said := left.ends(1); !strings.Contains(said, "interrupted; nothing was recorded") {
+		t.Errorf("it says\n%s", said)
+	}
+
+	// What the decision makes necessary is asked for when it is found missing.
+	defers := h.terminal(ctx, t, "record", "psychological-evaluation", p.code, "--by", p.therapist, "decision=defer",
+		"trauma_history_reviewed=true", "substance_use_history_reviewed=true", "attachment_history_reviewed=true")
+	defers.answers(ctx, "Record this? [yes/no]", "yes")
+	defers.answers(ctx, "what_must_change (a text):", "sleep")
+	defers.answers(ctx, "review_on (a date such as 2026-12-10):", "tomorrow")
+	defers.answers(ctx, "review_on (a date such as 2026-12-10):", p.now().AddDate(0, 0, 30).Format(time.DateOnly))
+	if said := defers.ends(0); !strings.Contains(said, "Recorded: psychological evaluation: deferred") {
+		t.Errorf("it says\n%s", said)
+	}
+
 	// What the rules refuse is refused here, too, with the reason.
 	wrong := h.terminal(ctx, t, "record", "safety-plan", p.code, "--by", p.prescriber)
 	wrong.answers(ctx, "decision (on-file, revised)", "on-file")
