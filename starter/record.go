@@ -132,14 +132,15 @@ func (d *desk) complete(err error, m outgoing) (outgoing, bool, error) {
 		return m, false, nil
 	}
 	fmt.Fprintln(d.stderr, indented("", clean(f.sentence)+"."))
-	fields = slices.DeleteFunc(fields, func(f member) bool { return f.name == name })
+	// Under the id of the one that was refused, Temporal would give the old answer again.
+	fields = slices.DeleteFunc(fields, func(f member) bool { return f.name == name || f.name == "id" })
 	one := form{desk: d, kind: m.kind, zone: time.UTC}
 	takes[i].Must = true
 	if err := one.ask(takes[i]); err != nil {
 		return m, true, err
 	}
-	m.body = object(append(fields, one.fields...))
-	return m, true, nil
+	again, problem := compose(m.kind, append(fields, one.fields...), "")
+	return again, true, problem
 }
 
 func (d *desk) message(ctx context.Context, code string, kind pathway.MessageType, args []string, f recordFlags) (outgoing, error) {
