@@ -148,7 +148,7 @@ func TestAWorkingDayAtATerminal(t *testing.T) {
 	wrong.answers(ctx, "emergency_contact_on_file", "yes")
 	wrong.answers(ctx, "or Enter to go on", "")
 	wrong.answers(ctx, "Record this? [yes/no]", "yes")
-	if said := wrong.ends(3); !strings.Contains(said, "only its therapist") {
+	if said := wrong.ends(3); !strings.Contains(said, "who is this pathway's prescriber") {
 		t.Errorf("it says\n%s", said)
 	}
 	for _, look := range []struct {
