@@ -405,7 +405,13 @@ func (d *desk) printMails(lines []records.MailLine, zone *time.Location) error {
 	for _, l := range lines {
 		rows = append(rows, []string{"  " + l.Key, l.Status, fmt.Sprint(l.Attempts), shortMoment(&l.CreatedAt, zone), shortMoment(l.SettledAt, zone)})
 	}
-	return d.table([]string{"  MAIL", "STATUS", "TRIES", "WRITTEN", "SETTLED"}, rows, unmarked)
+	if err := d.table([]string{"  MAIL", "STATUS", "TRIES", "WRITTEN", "SETTLED"}, rows, unmarked); err != nil {
+		return err
+	}
+	if s, err := d.settings(); err == nil && s["KAP_INBOX_URL"] != "" {
+		d.say("\nThe inbox shows what they say: %s", s["KAP_INBOX_URL"])
+	}
+	return nil
 }
 
 // holdSentence says what holds the pathway, since when, and who has yet to release it.

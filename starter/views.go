@@ -45,9 +45,6 @@ func (d *desk) views() error {
 	for _, v := range viewsOn(d.now().In(zoneOf(house.Zone))) {
 		d.say("%s\n  %s", d.paint(heading, v.name), v.link(s["KAP_UI_URL"], temporal.Namespace))
 	}
-	if inbox := s["KAP_INBOX_URL"]; inbox != "" {
-		d.say("%s\n  %s", d.paint(heading, "The inbox, with every mail that somebody would have received"), inbox)
-	}
 	return nil
 }
 

@@ -56,7 +56,7 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 		status.Attention = pathway.TaskAttention
 	}
 	workflow.SetCurrentDetails(ctx, details(r.p, status, r.recordsAway))
-	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, wake: wake.At, onHold: len(status.Holds) > 0}
+	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, wake: wake.At, onHold: len(status.Holds) > 0 && status.Outcome == ""}
 	for _, who := range status.WaitingOn {
 		next.waiting = append(next.waiting, string(who))
 	}
