@@ -192,7 +192,9 @@ func (p *Pathway) cancellations(now time.Time) []Act {
 		case a.Kind == Preparation && p.prepared():
 			cancel(a, Cancelled, "preparation is complete without it", "")
 		}
-		if p.ending() != "" && p.spokenWith() && !(a.Kind == Integration && p.followedBy(a) != nil && p.followedBy(a).dosed()) {
+		before := p.followedBy(a) // one that has begun and is not recorded may have been given
+		owed := a.Kind == Integration && before != nil && (before.dosed() || !now.Before(before.Start))
+		if p.ending() != "" && p.spokenWith() && !owed {
 			cancel(a, Cancelled, "the pathway is ending", "")
 		}
 	}

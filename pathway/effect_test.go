@@ -520,3 +520,29 @@ func TestNobodyLapsesBeforeAReviewDate(t *testing.T) {
 	}
 	h.refused(NotNow, "stop", "by", "t-lane", "as", "lapsed", "reason", "not heard of")
 }
+
+// An ending that begins while the record of a dosing session is outstanding keeps its integration until somebody says whether it was given.
+func TestAnEndingKeepsTheIntegrationOfASessionThatIsNotRecorded(t *testing.T) {
+	shows(t, "last-integration-kept")
+	t.Parallel()
+	for _, given := range []bool{true, false} {
+		h := walk(t, 1)
+		a, i := *h.p.booked(Dosing), *h.p.booked(Integration)
+		h.until(a.End.Add(time.Minute))
+		stop(h)
+		h.finish("conversation")
+		if got := h.p.appointment(i.Name).State; got != Booked {
+			t.Fatalf("its integration is %s before anybody has said whether the session was given", got)
+		}
+		state := SessionState(Booked)
+		if given {
+			h.must("session-held", dosingDay(a.Name)...)
+		} else {
+			h.must("session-held", "by", "t-lane", "session", a.Name, "outcome", "no-show")
+			state = Cancelled
+		}
+		if got := h.p.appointment(i.Name).State; got != state {
+			t.Errorf("given %v: its integration is %s", given, got)
+		}
+	}
+}
