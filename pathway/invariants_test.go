@@ -16,6 +16,7 @@ import (
 // The random histories of these tests are numbered: a number gives the same history every time.
 var (
 	histories = cli.Int("histories", 0, "how many random histories the invariants are held against (default 2000, under the race detector 300)")
+	from      = cli.Uint64("from", 1, "the number of the first of them, to go on where a run was broken off")
 	oneOnly   = cli.Uint64("history", 0, "run the history of this number alone and tell its story")
 )
 
@@ -40,7 +41,7 @@ func run(n int, change func(*history)) *bulk {
 		all.Go(func() {
 			mine := bulk{ended: map[Outcome]int{}}
 			for failed.Load() == 0 {
-				number := next.Add(1)
+				number := next.Add(1) - 1 + *from
 				if number > uint64(n) {
 					break
 				}
