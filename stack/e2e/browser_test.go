@@ -1,3 +1,5 @@
+//go:build browser
+
 package e2e_test
 
 import (
@@ -9,13 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -67,30 +67,6 @@ func browse(t *testing.T, atMost time.Duration) *browser {
 	ctx, cancel := context.WithTimeout(opened, atMost)
 	t.Cleanup(cancel)
 	b := &browser{t, ctx}
-	pend := map[network.RequestID]string{}
-	var mu sync.Mutex
-	chromedp.Listen(opened, func(ev any) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch e := ev.(type) {
-		case *network.EventRequestWillBeSent:
-			pend[e.RequestID] = time.Now().Format("05.000 ") + e.Request.Method + " " + e.Request.URL
-		case *network.EventLoadingFinished:
-			delete(pend, e.RequestID)
-		case *network.EventLoadingFailed:
-			delete(pend, e.RequestID)
-		}
-	})
-	t.Cleanup(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if t.Failed() {
-			for id, p := range pend {
-				t.Log("PENDING", id, p)
-			}
-			t.Log("NOW", time.Now().Format("05.000"))
-		}
-	})
 	b.size(window.width, window.height)
 	return b
 }
