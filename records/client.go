@@ -181,6 +181,10 @@ func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error)
 type MailLine struct {
 	Step      int        `json:"step"` // that wrote it
 	Key       string     `json:"key"`
+	Kind      string     `json:"kind"`
+	Staff     string     `json:"staff"`   // its reader; "" is the client
+	Session   string     `json:"session"` // that it is about, if any
+	Lead      string     `json:"lead"`    // of a reminder: how long before
 	Status    string     `json:"status"`
 	Attempts  int        `json:"attempts"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -189,5 +193,8 @@ type MailLine struct {
 
 // Mails lists a pathway's mails, the oldest first.
 func (s *Store) Mails(ctx context.Context, code string) ([]MailLine, error) {
-	return collect[MailLine](ctx, s.pool, `select step, key, status, attempts, created_at, settled_at from mail where pathway = $1 order by created_at, key`, code)
+	return collect[MailLine](ctx, s.pool, `
+		select step, key, body->>'kind' as kind, coalesce(body->>'staff', '') as staff, coalesce(body->>'session', '') as session,
+			coalesce(body->>'lead', '') as lead, status, attempts, created_at, settled_at
+		from mail where pathway = $1 order by created_at, key`, code)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -128,11 +129,36 @@ func fate(m records.MailLine) string {
 		string(pathway.UnknownMail): "may or may not have gone out", string(pathway.RejectedMail): "was not accepted by the mail service",
 		string(pathway.WithdrawnMail): "was taken back before it was sent",
 	}[m.Status]
-	text := fmt.Sprintf("mail %s %s", m.Key, what)
+	text := fmt.Sprintf("mail to %s (%s) %s", cmp.Or(m.Staff, "the client"), purpose(m), what)
 	if m.Attempts > 1 {
 		text += fmt.Sprintf(", after %d tries", m.Attempts)
 	}
 	return text
+}
+
+// purpose says what a mail is for.
+func purpose(m records.MailLine) string {
+	switch pathway.MailKind(m.Kind) {
+	case pathway.BookedMail, pathway.MovedMail, pathway.CancelledMail:
+		return m.Session + " " + m.Kind
+	case pathway.ReminderMail:
+		return m.Session + " in " + m.Lead
+	case pathway.ConsentMail:
+		return "a form to sign"
+	case pathway.QuestionnaireMail:
+		return "a questionnaire"
+	case pathway.LetterMail:
+		return "a letter is ready"
+	case pathway.NudgeMail:
+		return "something is awaited"
+	case pathway.DigestMail:
+		return "the daily list"
+	case pathway.UrgentMail:
+		return "urgent"
+	case pathway.NewsMail:
+		return "news"
+	}
+	return m.Key
 }
 
 func (d *desk) tellStory(row records.Row, events []event, zone *time.Location) {

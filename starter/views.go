@@ -65,7 +65,7 @@ func viewsOn(now time.Time) []webView {
 		{"Awaiting the prescriber", running + `KapWaitingOn="prescriber"`},
 		{"Awaiting the therapist", running + `KapWaitingOn="therapist"`},
 		{"Awaiting the front desk", running + `KapWaitingOn="coordinator"`},
-		{"Somebody must look", running + `KapAttention="task"`},
+		{"Somebody must look", running + `KapAttention IN ("urgent", "task")`},
 		{"Urgent", running + `KapAttention="urgent"`},
 		{"On hold", running + `KapOnHold=true`},
 	}
