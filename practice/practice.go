@@ -5,7 +5,9 @@ package practice
 import (
 	"bytes"
 	_ "embed"
+	"errors"
 	"fmt"
+	"maps"
 	"net/mail"
 	"os"
 	"slices"
@@ -98,68 +100,75 @@ func read(path, name string, text []byte, into any) (string, error) {
 	return name, nil
 }
 
+// check names all that is wrong, in the order of the file.
 func (p Practice) check() error {
+	var wrong []string
+	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, f := range []struct{ field, found string }{
 		{"name", p.Name}, {"mail.name", p.Mail.Name}, {"mail.phone", p.Mail.Phone}, {"mail.location", p.Mail.Location},
 	} {
 		if f.found == "" {
-			return fmt.Errorf("%s: found nothing, expected a text", f.field)
+			refuse("%s: found nothing, expected a text", f.field)
 		}
 	}
 	for _, f := range []struct{ field, found string }{{"mail.from", p.Mail.From}, {"mail.reply_to", p.Mail.ReplyTo}} {
 		if _, err := mail.ParseAddress(f.found); err != nil {
-			return fmt.Errorf("%s: found %q, expected an e-mail address", f.field, f.found)
+			refuse("%s: found %q, expected an e-mail address", f.field, f.found)
 		}
 	}
 	if _, err := pathway.Location("zone", p.Zone); err != nil {
-		return err
+		refuse("%v", err)
 	}
 	if len(p.OpeningHours) == 0 {
-		return fmt.Errorf("opening_hours: found nothing, expected hours for at least one weekday")
+		refuse("opening_hours: found nothing, expected hours for at least one weekday")
 	}
-	for day, hours := range p.OpeningHours {
-		for _, h := range hours {
+	for _, day := range slices.Sorted(maps.Keys(p.OpeningHours)) {
+		for _, h := range p.OpeningHours[day] {
 			if _, err := pathway.ParseWeekly(day + " " + h); err != nil {
-				return fmt.Errorf("opening_hours.%s: %w", day, err)
+				refuse("opening_hours.%s: %v", day, err)
 			}
 		}
 	}
 	for i, c := range p.Closures {
 		from, err := time.Parse(time.DateOnly, c.From)
 		if err != nil {
-			return fmt.Errorf("closures[%d].from: found %q, expected a date such as 2026-12-24", i, c.From)
+			refuse("closures[%d].from: found %q, expected a date such as 2026-12-24", i, c.From)
+			continue
 		}
 		to, err := time.Parse(time.DateOnly, c.To)
 		if err != nil || to.Before(from) {
-			return fmt.Errorf("closures[%d].to: found %q, expected a date not before %s", i, c.To, c.From)
+			refuse("closures[%d].to: found %q, expected a date not before %s", i, c.To, c.From)
 		}
 	}
 	seen := map[string]bool{}
 	for i, s := range p.Staff {
 		if err := pathway.CheckStaffID(s.ID); err != nil {
-			return fmt.Errorf("staff[%d].id: %w", i, err)
+			refuse("staff[%d].id: %v", i, err)
 		}
 		if seen[s.ID] {
-			return fmt.Errorf("staff[%d].id: found %q a second time, expected each id once", i, s.ID)
+			refuse("staff[%d].id: found %q a second time, expected each id once", i, s.ID)
 		}
 		if s.ID == pathway.OnCall {
-			return fmt.Errorf("staff[%d].id: found %q, expected another id, because this one stands for whoever on_call names", i, s.ID)
+			refuse("staff[%d].id: found %q, expected another id, because this one stands for whoever on_call names", i, s.ID)
 		}
 		seen[s.ID] = true
 		if s.Name == "" {
-			return fmt.Errorf("staff[%d].name: found nothing, expected the name of %s", i, s.ID)
+			refuse("staff[%d].name: found nothing, expected the name of %s", i, s.ID)
 		}
 		switch s.Role {
 		case pathway.Therapist, pathway.Prescriber, pathway.Coordinator:
 		default:
-			return fmt.Errorf("staff[%d].role: found %q, expected therapist, prescriber or coordinator", i, s.Role)
+			refuse("staff[%d].role: found %q, expected therapist, prescriber or coordinator", i, s.Role)
 		}
 		if a, err := mail.ParseAddress(s.Email); err != nil || a.Address != s.Email { // no name beside it: it would go out with each mail
-			return fmt.Errorf("staff[%d].email: found %q, expected an e-mail address alone", i, s.Email)
+			refuse("staff[%d].email: found %q, expected an e-mail address alone", i, s.Email)
 		}
 	}
 	if !seen[p.OnCall] {
-		return fmt.Errorf("on_call: found %q, expected the id of one of staff", p.OnCall)
+		refuse("on_call: found %q, expected the id of one of staff", p.OnCall)
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
 	}
 	return nil
 }

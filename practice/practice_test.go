@@ -95,6 +95,12 @@ func TestAMistakeIsNamedWithItsField(t *testing.T) {
 			}
 		})
 	}
+	several := Practice{Name: "Linden", Zone: "New York", OnCall: "nobody"}.check()
+	for _, says := range []string{"mail.name", "mail.reply_to", "zone", "opening_hours", "on_call"} {
+		if several == nil || !strings.Contains(several.Error(), says+": found ") {
+			t.Errorf("of several mistakes %s is not named: %v", says, several)
+		}
+	}
 	if _, err := Load("no such file"); err == nil {
 		t.Error("a missing file was read")
 	}
