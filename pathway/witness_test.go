@@ -539,17 +539,21 @@ func (w *witness) signed(version string, at time.Time) bool {
 	return good
 }
 
+// review is a clinician's latest since a dosing session, by its own time, however late it is recorded.
+func (w *witness) review(role Role, since *visit, until time.Time) (latest *fact) {
+	for _, f := range w.facts {
+		if f.name == "review" && f.role == role && !f.at.After(until) && (since == nil || f.at.After(since.start)) && (latest == nil || !f.at.Before(latest.at)) {
+			latest = f
+		}
+	}
+	return latest
+}
+
 // unreviewed says whether a dosing session waits for a review, or one says stop.
 func (w *witness) unreviewed(start time.Time, last *visit, n int) bool {
 	var said []*fact
 	for _, role := range clinicians {
-		var latest *fact
-		for _, f := range w.facts {
-			if f.name == "review" && f.role == role && !f.at.After(start) && (last == nil || f.at.After(last.start)) && (latest == nil || !f.at.Before(latest.at)) {
-				latest = f
-			}
-		}
-		if latest != nil {
+		if latest := w.review(role, last, start); latest != nil {
 			said = append(said, latest)
 		}
 	}
@@ -914,13 +918,11 @@ func (w *witness) unwilling() bool {
 
 func (w *witness) mayComplete(dosings []*visit, since time.Time) bool {
 	last := dosings[len(dosings)-1]
-	word := map[Role]string{}
-	for _, f := range w.facts {
-		if f.name == "review" && f.at.After(last.start) {
-			word[f.role] = f.decision
-		}
+	says := func(role Role) bool {
+		r := w.review(role, last, farFuture)
+		return r != nil && r.decision == string(CompleteReview)
 	}
-	if word[Therapist] == string(CompleteReview) && word[Prescriber] == string(CompleteReview) {
+	if says(Therapist) && says(Prescriber) {
 		return true
 	}
 	for _, s := range w.scales() {
