@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"kap/pathway"
+	"kap/stack/inbox"
 	"kap/stack/machine"
 	"kap/stack/settings"
 	"kap/stack/stories"
@@ -29,8 +30,13 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == settings.ServerCommand {
-		os.Exit(temporalserver.Main())
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case settings.ServerCommand:
+			os.Exit(temporalserver.Main())
+		case settings.InboxCommand:
+			os.Exit(inbox.Main(os.Args[2:]))
+		}
 	}
 	options, err := parse(os.Args[1:])
 	switch {

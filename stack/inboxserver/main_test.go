@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"kap/stack/inbox"
 )
 
 // The test's own program plays the inbox in a process of its own.
@@ -49,7 +51,7 @@ func TestItKeepsWhatItTookAndStopsWhenTold(t *testing.T) {
 		if kept, _ := filepath.Glob(filepath.Join(data, "*.json")); len(kept) != want {
 			t.Errorf("%d messages are kept, expected %d", len(kept), want)
 		}
-		if err := run(t.Context(), []string{"--health", "--listen", strings.TrimPrefix(url, "http://")}, io.Discard); err != nil {
+		if err := inbox.Run(t.Context(), []string{"--health", "--listen", strings.TrimPrefix(url, "http://")}, io.Discard); err != nil {
 			t.Errorf("it is not well: %v", err)
 		}
 		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
@@ -58,7 +60,7 @@ func TestItKeepsWhatItTookAndStopsWhenTold(t *testing.T) {
 		if err := p.Wait(); err != nil {
 			t.Errorf("it was told to stop and ended with %v", err)
 		}
-		if err := run(t.Context(), []string{"--health", "--listen", strings.TrimPrefix(url, "http://")}, io.Discard); err == nil {
+		if err := inbox.Run(t.Context(), []string{"--health", "--listen", strings.TrimPrefix(url, "http://")}, io.Discard); err == nil {
 			t.Error("one that has stopped is called well")
 		}
 	}
@@ -71,7 +73,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		"--data x --listen there": "--listen: ",
 	} {
 		t.Chdir(t.TempDir())
-		if err := run(context.Background(), strings.Fields(args), io.Discard); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err := inbox.Run(context.Background(), strings.Fields(args), io.Discard); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: found %v, expected %s", args, err, want)
 		}
 	}

@@ -2,33 +2,31 @@ package machine
 
 import (
 	"context"
-	"fmt"
-	"net"
+	"os/exec"
+	"syscall"
+	"time"
 
 	"kap/stack/inbox"
+	"kap/stack/settings"
 )
 
 // placeholderKey is the API key that clients of the inbox use: the inbox takes any, and this one opens nothing anywhere
 // else.
 const placeholderKey = "SG.inbox"
 
-// startInbox serves the inbox that stands in for SendGrid, until stop is called.
-func startInbox(dir string, port int, say func(string, ...any)) (stop func(), err error) {
-	in, err := inbox.New(dir)
-	if err != nil {
-		return nil, fmt.Errorf("the inbox cannot be opened: %w", err)
+// inboxChild runs the inbox that stands in for SendGrid: the stack's program under another hidden subcommand.
+func (m *Machine) inboxChild() *child {
+	address := at(m.config.InboxPort)
+	return &child{
+		name:    "the inbox",
+		logFile: m.folder.log("inbox"),
+		say:     m.say,
+		command: func() (*exec.Cmd, error) {
+			return exec.Command(m.config.StackPath, settings.InboxCommand, "--listen", address, "--data", m.folder.inbox()), nil
+		},
+		ready:        func(ctx context.Context) error { return inbox.Answers(ctx, address) },
+		stopSignal:   syscall.SIGTERM,
+		stopWithin:   10 * time.Second,
+		orphanSignal: syscall.SIGTERM,
 	}
-	listener, err := net.Listen("tcp", at(port))
-	if err != nil {
-		return nil, fmt.Errorf("the inbox cannot listen: %w", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := in.Serve(ctx, listener); err != nil {
-			say("the inbox ended unexpectedly: %v", err)
-		}
-	}()
-	return func() { cancel(); <-ended }, nil
 }

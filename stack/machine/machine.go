@@ -23,6 +23,7 @@ const (
 	Postgres = "postgres"
 	Temporal = "temporal"
 	Worker   = "worker"
+	Inbox    = "inbox"
 )
 
 // startWithin is the time for everything to become ready; a first start on a busy machine takes a fraction of it.
@@ -37,8 +38,6 @@ type Machine struct {
 	temporal *temporal
 	ui       *ui.Server
 	children map[string]*child
-
-	stopInbox func() // nil while there is none
 
 	control sync.Mutex // one of Stop, Pause, Resume at a time
 	stopped bool
@@ -125,8 +124,9 @@ func (m *Machine) startTemporal(ctx context.Context) error {
 
 // startWindows opens what people look through.
 func (m *Machine) startWindows(ctx context.Context) error {
-	var err error
-	if m.stopInbox, err = startInbox(m.folder.inbox(), m.config.InboxPort, m.say); err != nil {
+	m.children[Inbox] = m.inboxChild()
+	err := m.children[Inbox].up(ctx)
+	if err != nil {
 		return err
 	}
 	m.ui, err = startUI(ctx, m.config.UIPort, m.config.TemporalPort)
@@ -153,9 +153,7 @@ func (m *Machine) Stop() {
 	if m.ui != nil {
 		m.ui.Stop()
 	}
-	if m.stopInbox != nil {
-		m.stopInbox()
-	}
+	m.down(Inbox)
 	m.down(Temporal)
 	m.down(Postgres)
 	if m.lock != nil {

@@ -8,6 +8,9 @@ const Namespace = "kap"
 // ServerCommand is the hidden subcommand under which the stack's program is Temporal's server.
 const ServerCommand = "temporal-server"
 
+// InboxCommand is the one under which it is the inbox.
+const InboxCommand = "inbox"
+
 // Server is what that subcommand reads from standard input, as one JSON object: an argument or a variable would show
 // the password to everybody who can list processes.
 type Server struct {
