@@ -42,10 +42,10 @@ endef
 # Compiling Temporal's server for the race detector would double the time, and running it so would multiply it. In
 # stack, what links the server is therefore tested without; but the worker it runs has the detector, which writes what
 # it finds to bin/race. The programs of Temporal's images are built to run in deploy as docker-compose.yml would run them.
-## make test: run every test but the browser's, with Temporal's server and PostgreSQL for real
+## make test: run every test, with Temporal's server, PostgreSQL and a browser for real
 .PHONY: test
 test:
-	@build/prepare go compiler postgresql
+	@build/prepare go compiler postgresql chromium
 	@build/compile 1/8 bin/worker . ./worker -race
 	@build/compile 2/8 bin/starter . ./starter
 	@build/compile 3/8 bin/stack stack .
@@ -63,20 +63,12 @@ test:
 	cd deploy && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
 
-# Apart from make test, because on a machine that is busy with other things the Web UI does not always get on in time.
-## make browser: drive Temporal's Web UI in a real browser, as clinicians do
-.PHONY: browser
-browser:
-	@build/prepare go postgresql chromium
-	@$(programs)
-	cd stack && go vet -tags browser ./e2e && go test -count=1 -tags browser ./e2e -run 'WebUI|Views'
-
 ## make pictures: take the README's pictures of Temporal's Web UI anew
 .PHONY: pictures
 pictures:
 	@build/prepare go postgresql chromium
 	@$(programs)
-	cd stack && go test -count=1 -tags browser ./e2e -run WebUI -pictures=$(CURDIR)/docs/images
+	cd stack && go test -count=1 ./e2e -run WebUI -pictures=$(CURDIR)/docs/images
 
 ## make invariants: hold the safety rules against a million random histories
 .PHONY: invariants

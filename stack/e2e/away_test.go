@@ -85,7 +85,7 @@ func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
 	}
 }
 
-func session(t *testing.T, s pathway.Status, name string) pathway.Session {
+func session(t testing.TB, s pathway.Status, name string) pathway.Session {
 	t.Helper()
 	i := slices.IndexFunc(s.Sessions, func(x pathway.Session) bool { return x.Name == name })
 	if i < 0 {

@@ -1,5 +1,3 @@
-//go:build browser
-
 package e2e_test
 
 import (
@@ -7,15 +5,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -23,7 +26,7 @@ import (
 var pictures = flag.String("pictures", "", "the `folder` to write pictures of Temporal's Web UI to")
 
 // chromium finds a browser under the names that systems give it.
-func chromium(t *testing.T) string {
+func chromium(t testing.TB) string {
 	t.Helper()
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"}
 	for _, name := range names {
@@ -40,17 +43,56 @@ var window = struct{ width, height int64 }{1280, 1000}
 
 // browser is a window of Chromium, as somebody sits before it: it clicks where a person can click and reads what a person reads.
 type browser struct {
-	t   *testing.T
-	ctx context.Context
+	t       testing.TB
+	ctx     context.Context
+	traffic traffic
+}
+
+// traffic is what pages have asked for and not been answered, and what became of everything they sent.
+type traffic struct {
+	mu      sync.Mutex
+	waiting map[network.RequestID]string
+	sent    []string
+}
+
+func (f *traffic) hear(event any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ends := func(id network.RequestID, how string) {
+		if what := f.waiting[id]; !strings.HasPrefix(what, http.MethodGet) {
+			f.sent = append(f.sent, time.Now().UTC().Format(time.TimeOnly)+" "+what+" "+how)
+		}
+	}
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		f.waiting[e.RequestID] = e.Request.Method + " " + e.Request.URL
+		ends(e.RequestID, "begins")
+	case *network.EventResponseReceived:
+		ends(e.RequestID, fmt.Sprint("is answered with ", e.Response.Status))
+	case *network.EventLoadingFinished:
+		ends(e.RequestID, "is read")
+		delete(f.waiting, e.RequestID)
+	case *network.EventLoadingFailed:
+		ends(e.RequestID, "fails: "+e.ErrorText)
+		delete(f.waiting, e.RequestID)
+	}
+}
+
+// String tells it for the report of a test that failed.
+func (f *traffic) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprintf("the page waits for %q and has sent:\n%s", slices.Sorted(maps.Values(f.waiting)), strings.Join(f.sent, "\n"))
 }
 
 // browse opens a window for at most as long as given.
-func browse(t *testing.T, atMost time.Duration) *browser {
+func browse(t testing.TB, atMost time.Duration) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()),
 		chromedp.NoSandbox, // it wants rights that containers have not, and every page here is ours
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("force-prefers-reduced-motion", true), // machines that test have no GPU, and little to spare
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), // nothing calls home
 	)
 	parent, stop := chromedp.NewExecAllocator(context.Background(), options...)
@@ -66,7 +108,14 @@ func browse(t *testing.T, atMost time.Duration) *browser {
 	}
 	ctx, cancel := context.WithTimeout(opened, atMost)
 	t.Cleanup(cancel)
-	b := &browser{t, ctx}
+	b := &browser{t: t, ctx: ctx, traffic: traffic{waiting: map[network.RequestID]string{}}}
+	b.do("the page's traffic", func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{})
+		return chromedp.Void{}, err
+	})
+	if err := chromedp.Listen(ctx, b.traffic.hear); err != nil {
+		t.Fatal(err)
+	}
 	b.size(window.width, window.height)
 	return b
 }
@@ -83,7 +132,7 @@ func (b *browser) fail(format string, args ...any) {
 			shown = "what the browser showed is in " + path
 		}
 	}
-	b.t.Fatalf(format+"; "+shown, args...)
+	b.t.Fatalf(format+"; "+shown+"; "+b.traffic.String(), args...)
 }
 
 func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {

@@ -24,7 +24,7 @@ import (
 
 // person is one client on their way, and how far their story is.
 type person struct {
-	t   *testing.T
+	t   testing.TB
 	h   *house
 	ctx context.Context
 	team
@@ -46,7 +46,7 @@ func application(by team, name string) fields {
 }
 
 // enrol runs the practice's own command.
-func (h *house) enrol(ctx context.Context, t *testing.T, by team, changes fields) *person {
+func (h *house) enrol(ctx context.Context, t testing.TB, by team, changes fields) *person {
 	t.Helper()
 	a := application(by, "Client-"+by.therapist)
 	for name, value := range changes {
@@ -63,7 +63,7 @@ func (h *house) enrol(ctx context.Context, t *testing.T, by team, changes fields
 }
 
 // starter runs bin/starter; input, if any, is the value under the empty name.
-func (h *house) starter(ctx context.Context, t *testing.T, input fields, args ...string) (out, problem string, exit int) {
+func (h *house) starter(ctx context.Context, t testing.TB, input fields, args ...string) (out, problem string, exit int) {
 	t.Helper()
 	var stdin []byte
 	if input != nil {
@@ -72,7 +72,7 @@ func (h *house) starter(ctx context.Context, t *testing.T, input fields, args ..
 	return h.run(ctx, t, program(t, "starter"), stdin, args...)
 }
 
-func (h *house) run(ctx context.Context, t *testing.T, path string, stdin []byte, args ...string) (out, problem string, exit int) {
+func (h *house) run(ctx context.Context, t testing.TB, path string, stdin []byte, args ...string) (out, problem string, exit int) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, path, args...)
@@ -209,8 +209,11 @@ func (p *person) line(l stories.Line) {
 		p.forward(p.now().Add(wait))
 	}
 	s := p.forwardUntil(l.Message+" to be asked for", func(s pathway.Status) bool {
+		if l.Unasked || asks(s, l) {
+			return true
+		}
 		p.answerCalls(s)
-		return l.Unasked || asked(s, l) != nil
+		return false
 	})
 	if _, err := p.send(fmt.Sprintf("line-%d", p.next), l.Message, said(s, l)); err != nil {
 		p.t.Fatalf("%s: line %d, %s: %v", p.code, p.next+1, l.Message, err)
@@ -231,33 +234,10 @@ func (p *person) answerCalls(s pathway.Status) {
 	}
 }
 
-// asked is the message by which the pathway asks for a line, about the same thing where the line names one; nil where nothing asks for it.
-func asked(s pathway.Status, l stories.Line) fields {
-	for _, t := range s.Tasks {
-		var proposed fields
-		if t.Message != l.Message || json.Unmarshal([]byte(t.JSON), &proposed) != nil {
-			continue
-		}
-		same := true
-		for _, about := range []string{"session", "task", "scale", "hold"} {
-			same = same && (l.Input[about] == nil || l.Input[about] == proposed[about])
-		}
-		if same {
-			return proposed
-		}
-	}
-	return nil
-}
-
-func asks(s pathway.Status, l stories.Line) bool { return asked(s, l) != nil }
+func asks(s pathway.Status, l stories.Line) bool { return stories.Asked(s, l) != nil }
 
 // said is what a line says, over what the pathway proposes.
-func said(s pathway.Status, l stories.Line) fields {
-	input := fields{}
-	maps.Copy(input, asked(s, l))
-	maps.Copy(input, l.Input)
-	return input
-}
+func said(s pathway.Status, l stories.Line) fields { return l.Says(stories.Asked(s, l), s.AsOf) }
 
 // end lets an ended pathway send its last mails. Its workflow stays open, to take what is learned later.
 func (p *person) end() pathway.Status {
@@ -283,24 +263,32 @@ func shown(v any) string {
 	return string(text)
 }
 
-// story is a sample story, told by another team, every message with an id of its own.
-func story(t *testing.T, number int, by team) []stories.Line {
+// story is a sample story, told by another team.
+func story(t testing.TB, number int, by team) []stories.Line {
 	t.Helper()
 	all, err := stories.Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return retold(t, all[number], by)
+}
+
+// retold is a story, told by another team, every message with an id of its own.
+func retold(t testing.TB, s stories.Story, by team) []stories.Line {
+	t.Helper()
 	var enrol struct {
 		Team pathway.CareTeam `json:"care_team"`
 	}
-	if err := json.Unmarshal(all[number].Enrol, &enrol); err != nil {
+	if err := json.Unmarshal(s.Enrol, &enrol); err != nil {
 		t.Fatal(err)
 	}
 	instead := map[any]string{enrol.Team.Therapist: by.therapist, enrol.Team.Prescriber: by.prescriber, enrol.Team.Coordinators[0]: by.desk}
-	lines := all[number].Messages
-	for i := range lines {
-		lines[i].Input["by"] = instead[lines[i].Input["by"]]
-		lines[i].Input["id"] = fmt.Sprintf("line-%d", i)
+	var lines []stories.Line
+	for i, l := range s.Messages {
+		l.Input = maps.Clone(l.Input)
+		l.Input["by"] = instead[l.Input["by"]]
+		l.Input["id"] = fmt.Sprintf("line-%d", i)
+		lines = append(lines, l)
 	}
 	return lines
 }

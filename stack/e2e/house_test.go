@@ -31,7 +31,7 @@ var root = func() string {
 }()
 
 // program is one of the programs in bin.
-func program(t *testing.T, name string) string {
+func program(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(root, "bin", name)
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
@@ -145,7 +145,7 @@ func (h *house) close() error {
 }
 
 // ownHouse is a house for a test that cuts, kills or stops.
-func ownHouse(t *testing.T, more ...string) *house {
+func ownHouse(t testing.TB, more ...string) *house {
 	t.Helper()
 	machines <- struct{}{}
 	t.Cleanup(func() { <-machines })
@@ -174,7 +174,7 @@ var shared struct {
 }
 
 // sharedHouse is the one for tests that leave it running.
-func sharedHouse(t *testing.T) *house {
+func sharedHouse(t testing.TB) *house {
 	t.Helper()
 	worker, stack := program(t, "worker"), program(t, "stack")
 	shared.once.Do(func() {
@@ -230,14 +230,14 @@ func until(ctx context.Context, what string, ask func() error) error {
 	}
 }
 
-func await(ctx context.Context, t *testing.T, what string, ask func() error) {
+func await(ctx context.Context, t testing.TB, what string, ask func() error) {
 	t.Helper()
 	if err := until(ctx, what, ask); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)

@@ -108,16 +108,24 @@ func calls(s pathway.Status) string {
 
 func (p *person) fail(f inbox.Faults) {
 	p.t.Helper()
-	text, err := json.Marshal(f)
-	if err != nil {
+	if err := p.h.fail(f); err != nil {
 		p.t.Fatal(err)
 	}
-	answer, err := http.Post(p.h.InboxURL()+"/faults", "application/json", bytes.NewReader(text))
+}
+
+// fail makes the next sends fail.
+func (h *house) fail(f inbox.Faults) error {
+	text, err := json.Marshal(f)
 	if err != nil {
-		p.t.Fatal(err)
+		return err
+	}
+	answer, err := http.Post(h.InboxURL()+"/faults", "application/json", bytes.NewReader(text))
+	if err != nil {
+		return err
 	}
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		p.t.Fatalf("the inbox answers %s", answer.Status)
+		return fmt.Errorf("the inbox answers %s", answer.Status)
 	}
+	return nil
 }

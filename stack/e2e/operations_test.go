@@ -67,7 +67,7 @@ type watch struct {
 func newWatch(p *person) *watch { return &watch{p: p, series: map[string]map[string][]string{}} }
 
 // log is what a process of the machine has written down.
-func (h *house) log(t *testing.T, of string) string {
+func (h *house) log(t testing.TB, of string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.config.Data, "logs", of+".log"))
 	if err != nil {
@@ -397,7 +397,7 @@ func (w *watch) known(text string, filters []metricsql.LabelFilter) {
 	}
 }
 
-func alerts(t *testing.T) []string {
+func alerts(t testing.TB) []string {
 	t.Helper()
 	var file struct {
 		Groups []struct {
@@ -416,7 +416,7 @@ func alerts(t *testing.T) []string {
 	return all
 }
 
-func dashboard(t *testing.T) []string {
+func dashboard(t testing.TB) []string {
 	t.Helper()
 	var file struct {
 		Panels []struct {
@@ -439,7 +439,7 @@ func dashboard(t *testing.T) []string {
 	return all
 }
 
-func deployed(t *testing.T, name string) []byte {
+func deployed(t testing.TB, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "deploy", name))
 	if err != nil {

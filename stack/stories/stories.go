@@ -250,7 +250,7 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 		if err != nil {
 			return err
 		}
-		if proposed := asked(status, l); l.Unasked || proposed != nil {
+		if proposed := Asked(status, l); l.Unasked || proposed != nil {
 			return t.send(ctx, n, l, proposed, status)
 		}
 		if status.NextWake.IsZero() {
@@ -263,9 +263,9 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 	return fmt.Errorf("message %d, %s, was not asked for in %d wakes", n+1, l.Message, wakesAtMost)
 }
 
-// asked finds the task by which the pathway asks for this message: the same name, and about the same thing where the input names
+// Asked finds the task by which the pathway asks for this message: the same name, and about the same thing where the input names
 // one. It is nil where nothing asks for it.
-func asked(s pathway.Status, l Line) map[string]any {
+func Asked(s pathway.Status, l Line) map[string]any {
 	for _, t := range s.Tasks {
 		var proposed map[string]any
 		if t.Message != l.Message || json.Unmarshal([]byte(t.JSON), &proposed) != nil {
@@ -282,8 +282,8 @@ func asked(s pathway.Status, l Line) map[string]any {
 	return nil
 }
 
-// says is what is sent: the input, over what the pathway proposes.
-func (l Line) says(proposed map[string]any, now time.Time) map[string]any {
+// Says is what is sent: the input, over what the pathway proposes.
+func (l Line) Says(proposed map[string]any, now time.Time) map[string]any {
 	input := map[string]any{}
 	maps.Copy(input, proposed)
 	maps.Copy(input, l.Input)
@@ -332,7 +332,7 @@ func (t teller) send(ctx context.Context, n int, l Line, proposed map[string]any
 		return err
 	}
 	handle, err := t.Temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: t.id, UpdateName: l.Message, UpdateID: fmt.Sprintf("story-%d", n), WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{l.says(proposed, now)},
+		WorkflowID: t.id, UpdateName: l.Message, UpdateID: fmt.Sprintf("story-%d", n), WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{l.Says(proposed, now)},
 	})
 	var reply pathway.Reply
 	if err == nil {
