@@ -64,9 +64,10 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 		return nudge{}
 	case t.ladder == gateLadder:
 		n.count = last.Count
-		for n.count < len(rules.ClinicianDays) && (n.count == last.Count || !t.Since.AddDate(0, 0, rules.ClinicianDays[n.count]).After(now)) {
-			n.at = t.Since.In(p.zone()).AddDate(0, 0, rules.ClinicianDays[n.count])
-			n.count++
+		for _, days := range rules.ClinicianDays[min(last.Count, len(rules.ClinicianDays)):] {
+			if at := t.Since.In(p.zone()).AddDate(0, 0, days); n.count == last.Count || !at.After(now) {
+				n.at, n.count = at, n.count+1
+			}
 		}
 		if n.count > last.Count {
 			return n

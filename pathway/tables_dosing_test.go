@@ -729,6 +729,34 @@ func TestThereIsNoWalkIn(t *testing.T) {
 	}
 }
 
+// A week is seven days on the calendar, also where the clocks change in it.
+func TestTheClearanceIsAskedForAgainAcrossAChangeOfClocks(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ cleared, asked string }{
+		{"2026-09-08T12:09:00Z", "2026-10-31T12:09:00Z"}, // it covers until 08:09 on 7 November, in winter time
+		{"2026-01-09T13:09:00Z", "2026-03-03T13:09:00Z"}, // until 08:09 on 10 March, in summer time
+		{"2026-01-14T07:30:00Z", "2026-03-08T06:30:00Z"}, // until 02:30 on 15 March; on 8 March there is no 02:30, and 01:30 stands for it
+	} {
+		cleared, _ := time.Parse(time.RFC3339, row.cleared)
+		asked, _ := time.Parse(time.RFC3339, row.asked)
+		h := newHouse(t, func(e *Enrolment) { e.At = cleared })
+		h.clear()
+		h.evaluate("suitable")
+		h.until(asked.Add(-time.Hour))
+		if x := h.task(clearanceGate); x != nil {
+			t.Errorf("cleared on %s: %s is owed since %s on %s: %s", row.cleared, x.Key, x.Since, h.now, x.What)
+		}
+		h.until(asked)
+		if h.task(clearanceGate) == nil {
+			t.Errorf("cleared on %s: it is not asked for again on %s, but owed are %v", row.cleared, row.asked, h.keys())
+		}
+		h.until(asked.AddDate(0, 0, 3))
+		if last := h.sent(NudgeMail); len(last) == 0 || last[len(last)-1].Staff != "p-singh" {
+			t.Errorf("cleared on %s: the prescriber has not heard of it three days after %s: %+v", row.cleared, row.asked, last)
+		}
+	}
+}
+
 // The prescriber is asked again seven days before the clearance would fail, or as soon as a dosing session is wanted beyond it.
 func TestThePrescriberIsAskedAgainInTime(t *testing.T) {
 	shows(t, "clearance-asked-a-week-before")

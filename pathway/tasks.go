@@ -289,7 +289,7 @@ func (p *Pathway) reviewSince(next time.Time) time.Time {
 // gateTasks ask for what is missing now, and in time for what would fail later.
 func (p *Pathway) gateTasks(now time.Time) []Task {
 	var all []Task
-	soon := now.AddDate(0, 0, p.Protocol.Clearance.AskAgainDaysBefore)
+	soon := p.ahead(now, p.Protocol.Clearance.AskAgainDaysBefore)
 	if p.dosingWanted() { // what the next dosing session needs is asked for at once, however far away it is
 		if next := p.nextDosing(now); next.After(soon) {
 			soon = next
@@ -425,6 +425,18 @@ func (p *Pathway) proposal(now time.Time) (Task, bool) {
 		t.What += "; or stop"
 	}
 	return t, true
+}
+
+// ahead is the last moment of which so many days before, on the practice's calendar, have come. Where the clocks go forward, an hour of
+// moments has the same day before.
+func (p *Pathway) ahead(now time.Time, days int) time.Time {
+	last := now.In(p.zone()).AddDate(0, 0, days)
+	for _, more := range []time.Duration{time.Hour, 30 * time.Minute} {
+		if t := last.Add(more); !t.AddDate(0, 0, -days).After(now) {
+			return t
+		}
+	}
+	return last
 }
 
 // deferredUntil is the day to which the therapist has deferred KAP, where that is their latest word; or zero.
