@@ -139,13 +139,9 @@ func (r Releases) use(ctx context.Context, id string, unchangedSince []byte) err
 		if problem != nil || info.GetRoutingConfigUpdateState() != enums.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS {
 			return problem
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+		err = pause(ctx, 100*time.Millisecond)
 	}
-	return err
+	return serviceError(err)
 }
 
 func (r Releases) describe(ctx context.Context) (*deploymentpb.WorkerDeploymentInfo, error) {
@@ -156,6 +152,29 @@ func (r Releases) describe(ctx context.Context) (*deploymentpb.WorkerDeploymentI
 	return answer.GetWorkerDeploymentInfo(), err
 }
 
+// ask tries again while Temporal says that it has too much to do: each deployment answers a few at a time.
 func (r Releases) ask(ctx context.Context) (*workflowservice.DescribeWorkerDeploymentResponse, error) {
-	return r.Frontend.DescribeWorkerDeployment(ctx, &workflowservice.DescribeWorkerDeploymentRequest{Namespace: r.Namespace, DeploymentName: r.Deployment})
+	for {
+		answer, err := r.Frontend.DescribeWorkerDeployment(ctx, &workflowservice.DescribeWorkerDeploymentRequest{Namespace: r.Namespace, DeploymentName: r.Deployment})
+		if _, busy := errors.AsType[*serviceerror.ResourceExhausted](serviceError(err)); !busy || pause(ctx, 200*time.Millisecond) != nil {
+			return answer, serviceError(err)
+		}
+	}
+}
+
+// serviceError is what Temporal answered, also where the connection is not one of the SDK's.
+func serviceError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return serviceerror.FromStatus(serviceerror.ToStatus(err))
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }

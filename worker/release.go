@@ -65,6 +65,7 @@ func (w *service) introduce(ctx context.Context, temporal client.Client) {
 		Frontend: temporal.WorkflowService(), Deployment: w.version.DeploymentName, Identity: w.temporal.Identity,
 		Namespace: cmp.Or(w.temporal.Namespace, client.DefaultNamespace),
 	}
+	waited := false
 	for pause := 200 * time.Millisecond; ; pause = min(pause*2, 15*time.Second) {
 		first, err := releases.UseFirst(ctx, own)
 		current := own
@@ -78,6 +79,8 @@ func (w *service) introduce(ctx context.Context, temporal client.Client) {
 		case err == nil && current == own:
 			w.log.Info("this release is the current one", "release", own)
 			return
+		case err == nil && current != "" && !waited: // whoever starts it may be about to make it current
+			waited, pause = true, 10*time.Second
 		case err == nil && current != "":
 			w.log.Warn("another release is current: this one begins nothing until it is made current with starter releases use", "release", own, "current", current)
 			return
