@@ -58,11 +58,14 @@ func Write(path string, h *historypb.History) error {
 	return os.WriteFile(path, packed.Bytes(), 0o644)
 }
 
-// anonymous takes out who asked: an identity may hold the name of a machine and of its user.
+// anonymous takes out which processes took part: their names may hold those of a machine and of its user.
 func anonymous(tree any) any {
 	switch tree := tree.(type) {
 	case map[string]any:
 		delete(tree, "identity")
+		if tree["kind"] == "TASK_QUEUE_KIND_STICKY" { // the SDK begins its name with the machine's
+			tree["name"] = "sticky"
+		}
 		for _, value := range tree {
 			anonymous(value)
 		}
