@@ -88,6 +88,7 @@ func abouts(t reflect.Type) map[string]string {
 func Load[T any](environ []string) (T, error) {
 	var into T
 	given := env.ToMap(environ)
+	delete(given, "") // the library would take it for a value of the whole struct
 	if err := known(given); err != nil {
 		return into, err
 	}
