@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -121,7 +123,17 @@ func known(given map[string]string) error {
 	if len(strange) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: found a variable that nothing reads, expected one of %s", slices.Min(strange), strings.Join(names, ", "))
+	return fmt.Errorf("%s: found a variable that nothing reads, expected one of %s", printable(slices.Min(strange)), strings.Join(names, ", "))
+}
+
+// printable keeps a name that was read from a file from telling a terminal what to do.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 // Yes is a switch that nobody throws by accident: yes, or nothing.
