@@ -263,4 +263,11 @@ func TestAReleaseInTheMiddleOfAPathway(t *testing.T) {
 			t.Errorf("of %s it says: current %v, open %d", r.Release, r.Current, r.Open)
 		}
 	}
+
+	// By hand, as anywhere else: the one that is current stays so, and nobody makes one current that nobody runs.
+	for id, want := range map[string]int{two: 0, "v0.0.0": 4} {
+		if out, problem, exit := h.starter(ctx, t, nil, "releases", "use", id); exit != want {
+			t.Errorf("starter releases use %s ended with %d, said %q and %q, expected %d", id, exit, out, problem, want)
+		}
+	}
 }
