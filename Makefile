@@ -63,6 +63,21 @@ test:
 	cd deploy && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
 
+# Where this release's histories are kept, beside those of earlier ones. RELEASE comes from the command line.
+HISTORIES = workflows/testdata/histories/$(or $(RELEASE),$(shell date +%Y-%m-%d))
+
+## make histories [RELEASE=NAME]: record pathways with every ending from Temporal's server, for later releases to replay
+.PHONY: histories
+histories:
+	@build/prepare go postgresql
+	@build/compile 1/4 bin/worker . ./worker
+	@build/compile 2/4 bin/starter . ./starter
+	@build/compile 3/4 bin/stack stack .
+	@build/compile 4/4 bin/temporal tools github.com/temporalio/cli/cmd/temporal
+	@rm -rf $(HISTORIES)
+	cd stack && go test -count=1 -timeout 20m ./e2e -run 'ReachesEachEnding|LongPathwayReplays' -histories=$(CURDIR)/$(HISTORIES)
+	@du -sh $(HISTORIES)
+
 ## make pictures: take the README's pictures of Temporal's Web UI anew
 .PHONY: pictures
 pictures:

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var update = commandline.Bool("update", false, "write docs/coverage.md anew")
+var update = commandline.Bool("update", false, "write docs/coverage.md and testdata/contract.txt anew")
 
 // shows says which rules of the protocol a test shows. It stands at the test's head: docs/coverage.md is made from these calls.
 func shows(t *testing.T, rules ...string) {

@@ -44,6 +44,7 @@ type MessageType struct {
 	Name    string
 	About   string // what it does, in a sentence or two
 	Roles   []Role
+	Anybody bool // also from people outside the care team
 	Example string
 	// Bare is the part of the example that holds in every case, where the rest depends on the case.
 	Bare string
@@ -53,7 +54,10 @@ type MessageType struct {
 // Description is what Temporal's UI and `temporal workflow metadata` show beside the name.
 func (m MessageType) Description() string {
 	from := "anybody on the care team"
-	if len(m.Roles) < len(everybody) {
+	switch {
+	case m.Anybody:
+		from = "anybody"
+	case len(m.Roles) < len(everybody):
 		from = "the " + orList(m.Roles)
 	}
 	return fmt.Sprintf("From %s. %s Example: %s", from, m.About, m.Example)
@@ -174,8 +178,8 @@ func Messages() []MessageType {
 			Example: `{"by": "t-lane", "entry": "<id of the entry>", "why": "total mistyped", "total": 12}`,
 			make:    func() message { return &Correction{} },
 		}, {
-			Name: "refresh", Roles: everybody,
-			About:   "Makes the pathway look again now, in a fresh run. It changes nothing about the client.",
+			Name: "refresh", Roles: everybody, Anybody: true,
+			About:   "Makes the pathway look again now, in a fresh run, on the release of kap that is current. It changes nothing about the client, so that whoever runs kap may send it to many at once.",
 			Example: `{"by": "c-desk"}`,
 			make:    func() message { return &Refresh{} },
 		},
@@ -286,11 +290,15 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 		return "", refusal
 	}
 	role := p.CareTeam.Role(e.By)
-	if role == "" {
+	if role == "" && kind.Anybody {
+		if CheckStaffID(e.By) != nil { // its words would repeat what was found
+			return "", refuse(BadValue, "%s: by: found %s, expected a staff id of 2 to 24 lower-case letters, digits or hyphens, such as operator", name, quoted(e.By))
+		}
+	} else if role == "" {
 		return "", refuse(WrongPerson, "%s: by: found %s, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",
 			name, quoted(e.By), p.CareTeam.Therapist, p.CareTeam.Prescriber, strings.Join(p.CareTeam.Coordinators, ", "))
 	}
-	if !slices.Contains(kind.Roles, role) {
+	if role != "" && !slices.Contains(kind.Roles, role) {
 		return "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
 	}
 	e.Role, e.Heard, entry.Assumed = role, now.Truncate(time.Second), e.At.IsZero()

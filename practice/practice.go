@@ -85,7 +85,6 @@ func LoadProtocol(path string) (pathway.Protocol, error) {
 	return p, nil
 }
 
-// read decodes strictly: a field that nobody reads is a mistake in the file, not a wish that is quietly dropped.
 func read(path, name string, text []byte, into any) (string, error) {
 	if path != "" {
 		var err error
@@ -94,10 +93,15 @@ func read(path, name string, text []byte, into any) (string, error) {
 		}
 		name = path
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into); err != nil {
+	if err := decode(text, into); err != nil {
 		return name, fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
 	return name, nil
+}
+
+// decode reads strictly: a field that nobody reads is a mistake in the file, not a wish that is quietly dropped.
+func decode(text []byte, into any) error {
+	return yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(into)
 }
 
 // check names all that is wrong, in the order of the file.

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -20,6 +23,7 @@ type House struct {
 	DatabaseURL string `env:"DATABASE_URL" about:"the practice's PostgreSQL database"`
 	Practice    string `env:"KAP_PRACTICE" about:"the practice's file; without it the sample practice"`
 	Protocol    string `env:"KAP_PROTOCOL" about:"the clinical numbers; without it the built-in ones"`
+	Deployment  Label  `env:"KAP_DEPLOYMENT" envDefault:"kap" about:"the name under which Temporal keeps this practice's releases; off: it keeps none"`
 }
 
 // Worker is what the worker reads.
@@ -31,6 +35,7 @@ type Worker struct {
 	Listen    Address   `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
 	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
 	LogFormat LogFormat `env:"KAP_LOG_FORMAT" envDefault:"text" about:"text, or json for programs that collect logs"`
+	Release   Label     `env:"KAP_RELEASE" about:"the release that this worker is; without it one that follows from the program's file"`
 }
 
 // Starter is what the practice's command line reads.
@@ -85,6 +90,7 @@ func abouts(t reflect.Type) map[string]string {
 func Load[T any](environ []string) (T, error) {
 	var into T
 	given := env.ToMap(environ)
+	delete(given, "") // the library would take it for a value of the whole struct
 	if err := known(given); err != nil {
 		return into, err
 	}
@@ -117,7 +123,17 @@ func known(given map[string]string) error {
 	if len(strange) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: found a variable that nothing reads, expected one of %s", slices.Min(strange), strings.Join(names, ", "))
+	return fmt.Errorf("%s: found a variable that nothing reads, expected one of %s", printable(slices.Min(strange)), strings.Join(names, ", "))
+}
+
+// printable keeps a name that was read from a file from telling a terminal what to do.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 // Yes is a switch that nobody throws by accident: yes, or nothing.
@@ -160,6 +176,24 @@ func (a *Address) UnmarshalText(text []byte) error {
 		return fmt.Errorf("found %q, expected an address such as 127.0.0.1:9464, or off", text)
 	}
 	*a = Address(text)
+	return nil
+}
+
+// Label names a deployment or a release in Temporal, where everybody reads it; "" is none.
+type Label string
+
+var plainLabel = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$`)
+
+// UnmarshalText takes what Temporal takes, without what could be a sentence; or off.
+func (l *Label) UnmarshalText(text []byte) error {
+	switch {
+	case len(text) == 0 || string(text) == "off":
+		*l = ""
+		return nil
+	case len(text) > 60 || !plainLabel.Match(text):
+		return fmt.Errorf("found %q, expected up to 60 letters, digits, hyphens, dots or underscores", text)
+	}
+	*l = Label(text)
 	return nil
 }
 

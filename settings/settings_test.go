@@ -15,7 +15,7 @@ func TestWithoutAnyTheDefaultsHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings.Worker{Listen: "127.0.0.1:9464", LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}
+	want := settings.Worker{House: settings.House{Deployment: "kap"}, Listen: "127.0.0.1:9464", LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}
 	if w != want {
 		t.Errorf("found %+v, expected %+v", w, want)
 	}
@@ -41,6 +41,8 @@ func TestAWrongOneIsRefusedByItsName(t *testing.T) {
 		"SENDGRID_BASE_URL=https://kap:secret@mail.example": `SENDGRID_BASE_URL: found something else, expected an address such as http://127.0.0.1:8025, without a user or a password`,
 		"KAP_LOG_FORMAT=xml":                                `KAP_LOG_FORMAT: found "xml", expected text or json`,
 		"KAP_SEND_FOR_REAL=perhaps":                         `KAP_SEND_FOR_REAL: found "perhaps", expected yes, or leave it out`,
+		"KAP_RELEASE=the one of Monday":                     `KAP_RELEASE: found "the one of Monday", expected up to 60 letters, digits, hyphens, dots or underscores`,
+		"KAP_DEPLOYMENT=kap:1":                              `KAP_DEPLOYMENT: found "kap:1", expected up to 60 letters`,
 		"KAP_PRACTISE=mine.yaml":                            `KAP_PRACTISE: found a variable that nothing reads, expected one of KAP_PRACTICE, `,
 	} {
 		if _, err := settings.Load[settings.Worker]([]string{line}); err == nil || !strings.HasPrefix(err.Error(), expected) {

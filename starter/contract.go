@@ -21,6 +21,9 @@ func (d *desk) listMessages() error {
 		for _, r := range m.Roles {
 			who = append(who, string(r))
 		}
+		if m.Anybody {
+			who = []string{"anybody"}
+		}
 		d.say("%s (%s)", m.Name, strings.Join(who, ", "))
 		d.say("%s", indented("    ", m.About))
 		d.say("    %s\n", m.Example)

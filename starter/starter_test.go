@@ -113,6 +113,11 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		{[]string{"record", "refresh", "K7Q2M9", "--by", "c-desk"}, unreachable, "Temporal does not answer at " + nowhere},
 		{[]string{"prepare-namespace", "kap"}, misuse, "found \"kap\", expected flags alone"},
 		{[]string{"prepare-namespace", "--wait", "soon"}, misuse, "--wait"},
+		{[]string{"releases", "now"}, misuse, "found \"now\", expected flags alone"},
+		{[]string{"releases", "use"}, misuse, "expected the name of a release"},
+		{[]string{"releases", "use", "the newest"}, misuse, "expected the name of a release"},
+		{[]string{"releases", "use", "v1.2.3"}, unreachable, "Temporal does not answer at " + nowhere},
+		{[]string{"releases"}, unreachable, "Temporal does not answer at " + nowhere},
 		{[]string{"prepare-namespace", "--wait", "1s"}, unreachable, "Temporal does not answer at " + nowhere},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

@@ -7,7 +7,8 @@ and the practice's PostgreSQL database, and waits for both when they are away.
 SIGTERM or Ctrl-C stops it: what it has begun it finishes. For trial data only.
 
 It takes no arguments; worker health asks the one with the same settings
-whether it is ready. The settings are variables of the environment:
+whether it is ready, and worker release says which release it would be.
+The settings are variables of the environment:
 
 `
 

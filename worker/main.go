@@ -36,6 +36,12 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 			return fault
 		}
 		return done
+	case len(args) == 1 && args[0] == releaseCommand:
+		if err := sayRelease(stdout, environ); err != nil {
+			fmt.Fprintln(stderr, "worker:", err)
+			return misuse
+		}
+		return done
 	case len(args) > 0:
 		fmt.Fprintf(stderr, "worker: found the argument %q, expected none: its settings are variables; see worker --help\n", args[0])
 		return misuse

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	tlog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
 
 	"kap/activities"
 	"kap/mail"
@@ -27,6 +28,7 @@ type service struct {
 	store    *records.Store
 	temporal client.Options
 	acts     *activities.Activities
+	version  worker.WorkerDeploymentVersion // no name: it is no release
 	health   *health
 	unserve  func()
 }
@@ -60,6 +62,9 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	}
 	w := &service{log: newLog(stderr, s), unserve: func() {}}
 	if w.temporal, err = temporalOptions(w.log); err != nil {
+		return nil, err
+	}
+	if w.version, err = version(s); err != nil {
 		return nil, err
 	}
 	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {

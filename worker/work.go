@@ -51,7 +51,8 @@ func (w *service) work(ctx context.Context) error {
 		running = append(running, one)
 	}
 	w.health.working(temporal)
-	w.log.Info("the worker is ready", "identity", w.temporal.Identity)
+	w.log.Info("the worker is ready", "identity", w.temporal.Identity, "release", w.version.BuildID)
+	go w.introduce(ctx, temporal)
 	select {
 	case err := <-broken:
 		return err
@@ -72,6 +73,7 @@ func (w *service) workers(temporal client.Client, broken chan<- error) []worker.
 		}
 	}
 	pathways := worker.New(temporal, workflows.TaskQueue, worker.Options{
+		DeploymentOptions:                w.deployment(),
 		WorkerStopTimeout:                stopWithin,
 		StickyScheduleToStartTimeout:     10 * time.Second, // how long a pathway waits for a worker that was killed
 		DisableRegistrationAliasing:      true,
@@ -82,6 +84,7 @@ func (w *service) workers(temporal client.Client, broken chan<- error) []worker.
 	pathways.RegisterActivityWithOptions(w.acts.Commit, activity.RegisterOptions{Name: "Commit"})
 	pathways.RegisterActivityWithOptions(w.acts.Stored, activity.RegisterOptions{Name: "Stored"})
 	mails := worker.New(temporal, activities.MailQueue, worker.Options{
+		DeploymentOptions:                  w.deployment(),
 		WorkerStopTimeout:                  stopWithin,
 		DisableWorkflowWorker:              true,
 		DisableRegistrationAliasing:        true,

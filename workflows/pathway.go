@@ -63,6 +63,7 @@ type run struct {
 	written     *pathway.Pathway // as the records have it: the fold of the written steps and nothing else
 	poked       bool             // something was said since the loop last looked
 	refresh     bool             // somebody asked for a fresh run
+	slept       bool             // it has waited once: a run that landed on an old release does not chase the new one in a circle
 	recordsAway bool
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
@@ -99,7 +100,7 @@ func (r *run) loop(ctx workflow.Context) error {
 			if r.poked { // somebody spoke while the handlers finished
 				continue
 			}
-			return workflow.NewContinueAsNewError(ctx, Name, *r.p)
+			return r.continueAsNew(ctx)
 		}
 		if err := r.sleep(ctx, wake); err != nil {
 			return err
@@ -119,7 +120,15 @@ func (r *run) finish(ctx workflow.Context) error {
 
 func (r *run) shouldContinueAsNew(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	return (r.refresh || info.GetContinueAsNewSuggested()) && len(r.sending) == 0 || info.GetCurrentHistoryLength() > historyAtMost
+	wanted := r.refresh || info.GetContinueAsNewSuggested() || r.slept && info.GetTargetWorkerDeploymentVersionChanged()
+	return wanted && len(r.sending) == 0 || info.GetCurrentHistoryLength() > historyAtMost
+}
+
+// continueAsNew goes on in a fresh run, on the release that is current then, to which that run is pinned in turn.
+func (r *run) continueAsNew(ctx workflow.Context) error {
+	return workflow.NewContinueAsNewErrorWithOptions(ctx, workflow.ContinueAsNewErrorOptions{
+		InitialVersioningBehavior: workflow.ContinueAsNewVersioningBehaviorAutoUpgrade,
+	}, Name, *r.p)
 }
 
 // now is the workflow's clock in UTC, so that what is written does not depend on the worker's zone.
@@ -277,6 +286,7 @@ func (r *run) sleep(ctx workflow.Context, wake pathway.Wake) error {
 		future := workflow.NewTimerWithOptions(inner, wake.At.Sub(now(ctx)), workflow.TimerOptions{Summary: cut(wake.Why, 200)})
 		r.timer = timer{wake.At, future, cancel}
 	}
+	r.slept = true
 	return workflow.Await(ctx, func() bool { return r.poked || r.timer.future != nil && r.timer.future.IsReady() })
 }
 

@@ -99,6 +99,7 @@ func TestTheStockCommandLineReachesEachEnding(t *testing.T) {
 				}
 				return err
 			})
+			p.replays(string(c.ending))
 			b := p.books()
 			if unknown := p.sound(b); len(unknown) > 0 || b.Outcome != string(c.ending) {
 				t.Errorf("the records say %q; nobody knows whether these went out: %q", b.Outcome, unknown)

@@ -15,6 +15,7 @@ import (
 //
 //	postgres/   the database cluster, owned by the user that PostgreSQL runs as
 //	logs/       one log per child
+//	releases/   the worker of every release that may have open runs
 //	inbox/      every mail that was caught
 //	password    PostgreSQL's, made once
 //	env         the addresses, for scripts and the command line
@@ -23,6 +24,7 @@ type folder string
 
 func (f folder) postgres() string       { return filepath.Join(string(f), "postgres") }
 func (f folder) inbox() string          { return filepath.Join(string(f), "inbox") }
+func (f folder) releases() string       { return filepath.Join(string(f), "releases") }
 func (f folder) log(name string) string { return filepath.Join(string(f), "logs", name+".log") }
 func (f folder) env() string            { return filepath.Join(string(f), "env") }
 

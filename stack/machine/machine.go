@@ -16,6 +16,7 @@ import (
 	"time"
 
 	ui "github.com/temporalio/ui-server/v2/server"
+	"google.golang.org/grpc"
 )
 
 // The children's names, for PID, Pause and Resume.
@@ -38,6 +39,8 @@ type Machine struct {
 	temporal *temporal
 	ui       *ui.Server
 	children map[string]*child
+	releases *releases        // nil where Temporal keeps none
+	conn     *grpc.ClientConn // for the releases
 
 	control sync.Mutex // one of Stop, Pause, Resume at a time
 	stopped bool
@@ -137,7 +140,14 @@ func (m *Machine) startWorker(ctx context.Context) error {
 	if m.config.WorkerPath == "" {
 		return nil
 	}
-	m.children[Worker] = m.workerChild()
+	deployment, id, err := m.whichRelease(ctx)
+	if err != nil {
+		return err
+	}
+	if deployment != "" {
+		return m.startReleases(ctx, deployment, id)
+	}
+	m.children[Worker] = m.workerChild("the worker", "worker", m.config.WorkerPath)
 	return m.children[Worker].up(ctx)
 }
 
@@ -150,6 +160,10 @@ func (m *Machine) Stop() {
 	}
 	m.stopped = true
 	m.down(Worker)
+	m.releases.end()
+	if m.conn != nil {
+		_ = m.conn.Close()
+	}
 	if m.ui != nil {
 		m.ui.Stop()
 	}

@@ -64,6 +64,10 @@ func Load(path string) ([]Story, error) {
 		}
 		name = path
 	}
+	return parse(name, text)
+}
+
+func parse(name string, text []byte) ([]Story, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	var all []Story
