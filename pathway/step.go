@@ -348,8 +348,10 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
 	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
 		p.shift(s, follow, a.FollowStart, act.Follows)
-		fact.Paired = follow.fact()
 		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
+	}
+	if follow := p.appointment(act.Paired); follow != nil {
+		fact.Paired = follow.fact()
 	}
 	fact.Request = act.Request
 	tell(fact, "moved", "%s", what)
