@@ -322,6 +322,9 @@ func (a *account) correct(c *fact) {
 	for _, v := range a.visits {
 		if v.record == old {
 			v.start, v.end, v.record = v.booked, v.booked.Add(v.length), nil
+			if a.outcome != "" && !v.off { // nothing is booked on a pathway that has ended
+				v.off, v.state = true, pathway.Cancelled
+			}
 		}
 	}
 	if c.said.yes("void") {

@@ -127,7 +127,7 @@ func (a *account) appointments(b records.Books) []Finding {
 			continue
 		}
 		x := b.Appointments[i]
-		switch state := v.filed(a.outcome != ""); {
+		switch state := v.filed(); {
 		case !slices.Contains(state, x.State):
 			found = append(found, difference("appointment", v.name, "the calendar says %s, the journal %s", x.State, state[0]))
 		case !x.Start.Equal(v.start) || !x.End.Equal(v.end):
@@ -146,14 +146,12 @@ func (a *account) appointments(b records.Books) []Finding {
 
 // filed are the states that the calendar may have a session in. A session that has begun, or whose time was given away while the records had
 // lost it, is booked.
-func (v *visit) filed(ended bool) []string {
+func (v *visit) filed() []string {
 	switch {
 	case v.record != nil:
 		return []string{v.record.outcome()}
 	case v.off:
 		return []string{string(v.state)}
-	case ended: // its record was corrected away
-		return []string{pathway.Cancelled}
 	}
 	return []string{pathway.Booked, "begun", "double-booked"}
 }
