@@ -14,7 +14,7 @@ import (
 	"kap/verify"
 )
 
-var verified = flag.Int("verified", 1500, "how many random histories are verified from their journals")
+var verified = flag.Int("verified", pathway.Usually, "how many random histories are verified from their journals")
 
 // Package verify is a second account of the rules, which reads the journal alone: of a pathway on which the rules were kept it finds
 // no violation, whatever people did.

@@ -14,7 +14,9 @@ func stories(h *house) map[string]*story {
 	all["completed"] = h.begin("CCCCC2", nil)
 	all["completed"].ends(pathway.Completed)
 	all["stopped"] = h.begin("DDDDD3", nil)
-	all["stopped"].goOn(func() bool { return all["stopped"].p.Phase(all["stopped"].now) == pathway.InDosing && len(all["stopped"].p.Appointments) > 4 })
+	all["stopped"].goOn(func() bool {
+		return all["stopped"].p.Phase(all["stopped"].now) == pathway.InDosing && len(all["stopped"].p.Appointments) > 4
+	})
 	all["stopped"].say("stop", `{"by":"`+all["stopped"].therapist()+`","reason":"not for this client"}`)
 	all["stopped"].ends(pathway.StoppedAndReferred)
 	// An item 9 that holds the pathway, and a session at which no blood pressure was taken: both recorded, held and released.
@@ -33,7 +35,9 @@ func stories(h *house) map[string]*story {
 		}
 		return false
 	}
-	held.goOn(func() bool { return len(held.p.Holds) > 0 && !held.now.Before(held.p.Holds[0].Since) && len(held.p.Tasks(held.now)) == 0 && held.p.Phase(held.now) == pathway.InIntegration })
+	held.goOn(func() bool {
+		return len(held.p.Holds) > 0 && !held.now.Before(held.p.Holds[0].Since) && len(held.p.Tasks(held.now)) == 0 && held.p.Phase(held.now) == pathway.InIntegration
+	})
 	return all
 }
 
