@@ -83,8 +83,9 @@ const MailAttempt = 90 * time.Second
 
 // DeliverInput names a mail in the outbox.
 type DeliverInput struct {
-	Pathway string `json:"pathway"`
-	Key     string `json:"key"`
+	Pathway string    `json:"pathway"`
+	Key     string    `json:"key"`
+	At      time.Time `json:"at,omitzero"` // on the pathway's clock, when it was let go
 }
 
 // Deliver sends one mail of the outbox at most once and says what became of it; a digest takes along those of other pathways
@@ -102,16 +103,16 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 	address := a.address(claimed)
 	if address == "" {
 		activity.GetLogger(ctx).Error("a mail has nowhere to go", "mail", claimed.ID)
-		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail)
+		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
 	}
 	letter, err := mail.Write(a.Practice, facts(claimed))
 	if err != nil {
 		activity.GetLogger(ctx).Error("a mail cannot be written", "mail", claimed.ID)
-		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail)
+		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
 	}
 	sent := a.Sender.Send(ctx, a.Practice, claimed.ID, claimed.To.GivenName, address, letter)
 	status, wait := outcome(sent)
-	if err := a.settle(ctx, claimed, status); err != nil {
+	if err := a.settle(ctx, claimed, status, in.now(ctx)); err != nil {
 		return "", err
 	}
 	if status == pathway.PendingMail {
@@ -121,6 +122,15 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 		activity.GetLogger(ctx).Error("a mail was not delivered", "mail", claimed.ID, "status", status, "error", sent)
 	}
 	return status, nil
+}
+
+// now is the moment on the pathway's clock, which need not be the machine's: when the mail was let go, and what its tries have taken.
+func (in DeliverInput) now(ctx context.Context) time.Time {
+	if in.At.IsZero() {
+		return time.Now()
+	}
+	info := activity.GetInfo(ctx)
+	return in.At.Add(max(0, info.StartedTime.Sub(info.ScheduledTime))).Truncate(time.Second)
 }
 
 // address is where a mail goes: to the client by the records, to staff by the practice's file.
@@ -165,11 +175,11 @@ func outcome(err error) (pathway.MailStatus, time.Duration) {
 }
 
 // settle writes down what became of a mail, and tries for as long as the claim lasts: once it is forgotten, nobody knows.
-func (a *Activities) settle(ctx context.Context, c records.Claimed, status pathway.MailStatus) error {
+func (a *Activities) settle(ctx context.Context, c records.Claimed, status pathway.MailStatus, at time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease/2)
 	defer cancel()
 	for {
-		err := a.settleOnce(ctx, c, status)
+		err := a.settleOnce(ctx, c, status, at)
 		if err == nil {
 			return nil
 		}
@@ -182,8 +192,8 @@ func (a *Activities) settle(ctx context.Context, c records.Claimed, status pathw
 }
 
 // settleOnce gives one try a part of the time: a connection that says nothing at all must not use it up.
-func (a *Activities) settleOnce(ctx context.Context, c records.Claimed, status pathway.MailStatus) error {
+func (a *Activities) settleOnce(ctx context.Context, c records.Claimed, status pathway.MailStatus, at time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, lease/24)
 	defer cancel()
-	return a.Store.SettleMail(ctx, c, status)
+	return a.Store.SettleMail(ctx, c, status, at)
 }

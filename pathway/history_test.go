@@ -27,6 +27,7 @@ type history struct {
 	removed bool       // one of the rules is, so nothing but the invariants counts
 	blind   bool       // and of these only what is booked and what takes place
 	told    *strings.Builder
+	journal func(step int, e Entry) // hears of every entry
 	spoken  int
 	last    said
 	turn    int
@@ -205,6 +206,7 @@ func (h *history) work() {
 				h.tell("    %s: %s", e.Name, e.Text)
 			}
 		}
+		h.write(step.Number, append(slices.Clone(step.Entries), done...)...)
 		if h.folded {
 			h.steps, h.answers, h.mails = append(h.steps, *step), append(h.answers, a), append(h.mails, nil)
 		}
@@ -237,9 +239,21 @@ func (h *history) deliver() {
 		}
 		h.check(h.w.mailed(h.p, m, h.now))
 		h.p.Delivered(m.Key)
+		if m.Staff == "" {
+			h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
+		}
 		if h.folded {
 			h.mails[len(h.steps)] = append(h.mails[len(h.steps)], m.Key)
 		}
+	}
+}
+
+func (h *history) write(step int, entries ...Entry) {
+	if h.journal == nil {
+		return
+	}
+	for _, e := range entries {
+		h.journal(step, e)
 	}
 }
 

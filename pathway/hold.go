@@ -21,6 +21,7 @@ type HoldInForce struct {
 	Lifted   bool          `json:"lifted,omitempty"` // a correction took its cause away
 	From     string        `json:"from,omitempty"`   // the entry, or the session, that it follows from
 	What     string        `json:"what,omitempty"`   // tells two findings in one entry apart
+	Told     string        `json:"told,omitempty"`   // what the journal says of it: placed, lifted
 }
 
 // HoldRelease is one role's part in releasing a hold.

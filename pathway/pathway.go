@@ -258,6 +258,7 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	e.At = e.At.UTC()
 	p := &Pathway{Enrolment: e, Woken: e.At}
 	p.note(e.At, "enrolled", "enrolled under protocol %s", e.Protocol.Version)
+	p.Pending[0].Fact = e.fact()
 	for _, b := range append(p.ineligible(), p.findingCheck(e.At)) {
 		if b.Code != "" {
 			p.note(e.At, "enrolled", "%s", b)

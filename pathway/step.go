@@ -41,6 +41,7 @@ const (
 	Rejected EntryKind = "rejected"
 	Found    EntryKind = "found"
 	Done     EntryKind = "done"
+	Sent     EntryKind = "sent" // a mail to the client went out
 )
 
 // Entry is one line of the journal. It is never changed.
@@ -55,6 +56,7 @@ type Entry struct {
 	Code     RefusalCode     `json:"code,omitempty"`
 	Text     string          `json:"text"`
 	Message  json.RawMessage `json:"message,omitempty"`
+	Fact     *Fact           `json:"fact,omitempty"`
 }
 
 // Deed is what an act does.
@@ -141,12 +143,14 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 	if a.Gap && p.Gap.IsZero() {
 		p.Gap = s.At
 	}
-	say := func(name, format string, args ...any) {
-		done = append(done, Entry{Kind: Done, Name: name, At: s.At, Recorded: s.At, Text: fmt.Sprintf(format, args...)})
+	tell := func(fact *Fact, name, format string, args ...any) {
+		done = append(done, Entry{Kind: Done, Name: name, At: s.At, Recorded: s.At, Text: fmt.Sprintf(format, args...), Fact: fact})
 	}
+	say := func(name, format string, args ...any) { tell(nil, name, format, args...) }
+	p.tellHolds(tell)
 	if a.Form != nil {
 		p.Forms = append(p.Forms, IssuedForm{*a.Form, s.At})
-		say("consent-form", "consent form %s is in force from %s", a.Form.Version, a.Form.InForce)
+		tell(&Fact{Form: a.Form}, "consent-form", "consent form %s is in force from %s", a.Form.Version, a.Form.InForce)
 	}
 	if a.Gap {
 		say("gap", "the records had lost steps before %d; they were written anew", s.Number)
@@ -161,19 +165,20 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 		}
 		switch act.Do {
 		case BookDeed:
-			settled = append(settled, p.settleBooking(s, act, answer, say)...)
+			settled = append(settled, p.settleBooking(s, act, answer, tell)...)
 		case MoveDeed:
-			settled = append(settled, p.settleMove(s, act, answer, say)...)
+			settled = append(settled, p.settleMove(s, act, answer, tell)...)
 		case CancelDeed:
-			p.settleCancel(s, act, say)
+			p.settleCancel(s, act, tell)
 		case FileDeed:
 			if x := p.appointment(act.Session); x != nil {
 				x.Filed = act.State
 			}
 		case RemindDeed:
 			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
-				p.write(s, Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Online: x.Online, Lead: act.Rule, AnyHour: p.anyHour(act.Rule), Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until})
-				say("reminder", "%s reminder of %s", act.Rule, x.Name)
+				m := Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Online: x.Online, Lead: act.Rule, AnyHour: p.anyHour(act.Rule), Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until}
+				p.write(s, m)
+				tell(m.fact(), "reminder", "%s reminder of %s", act.Rule, x.Name)
 			}
 		case ReportDeed:
 			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
@@ -186,7 +191,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			p.settleNudge(s, act, say)
 		case EndDeed:
 			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
-			say("ended", "ended: %s", act.Outcome)
+			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)
 			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
 		}
 	}
@@ -296,10 +301,10 @@ func redated(e Entry) []byte {
 	return raw
 }
 
-func (p *Pathway) settleBooking(s Step, act Act, a ActAnswer, say func(string, string, ...any)) []Settled {
+func (p *Pathway) settleBooking(s Step, act Act, a ActAnswer, tell func(*Fact, string, string, ...any)) []Settled {
 	if a.Refused != "" {
 		what := fmt.Sprintf("no %s session was booked: %s", act.Kind, a.Refused)
-		say("not-booked", "%s", what)
+		tell(nil, "not-booked", "%s", what)
 		if act.Request != "" {
 			return []Settled{p.unsettled(s, act, what)}
 		}
@@ -307,13 +312,14 @@ func (p *Pathway) settleBooking(s Step, act Act, a ActAnswer, say func(string, s
 		return nil
 	}
 	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
-	p.add(s, act, act.Session, act.Kind, a.Start)
+	fact := p.add(s, act, act.Session, act.Kind, a.Start)
 	what := fmt.Sprintf("%s is booked for %s", act.Session, p.clockTime(a.Start))
 	if act.Paired != "" {
-		p.add(s, act, act.Paired, Integration, a.FollowStart)
+		fact.Paired = p.add(s, act, act.Paired, Integration, a.FollowStart)
 		what += fmt.Sprintf(", and %s for %s", act.Paired, p.clockTime(a.FollowStart))
 	}
-	say("booked", "%s", what)
+	fact.Request = act.Request
+	tell(fact, "booked", "%s", what)
 	return []Settled{{Request: act.Request, What: what}}
 }
 
@@ -322,27 +328,33 @@ func (p *Pathway) unsettled(s Step, act Act, what string) Settled {
 	return Settled{Request: act.Request, Refusal: refuse(NoSlot, "%s; choose another time", what)}
 }
 
-func (p *Pathway) add(s Step, act Act, name string, kind Kind, start time.Time) {
+func (p *Pathway) add(s Step, act Act, name string, kind Kind, start time.Time) *Fact {
 	a := Appointment{Name: name, Kind: kind, Number: act.Number, Start: start, End: start.Add(p.minutes(kind)), Revision: 1, Since: s.At, State: Booked, Filed: Booked,
 		Therapist: act.Staff, Online: act.Online}
 	p.Appointments = append(p.Appointments, a)
 	p.write(s, Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start, Online: a.Online})
+	return a.fact()
 }
 
-func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, say func(string, string, ...any)) []Settled {
+func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, string, string, ...any)) []Settled {
 	x := p.appointment(act.Session)
 	if a.Refused != "" || x == nil || x.State != Booked {
 		what := fmt.Sprintf("%s was not moved: %s", act.Session, a.Refused)
-		say("not-moved", "%s", what)
+		tell(nil, "not-moved", "%s", what)
 		return []Settled{p.unsettled(s, act, what)}
 	}
 	p.shift(s, x, a.Start, act.Known)
+	fact := x.fact()
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
 	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
 		p.shift(s, follow, a.FollowStart, act.Follows)
 		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
 	}
-	say("moved", "%s", what)
+	if follow := p.appointment(act.Paired); follow != nil {
+		fact.Paired = follow.fact()
+	}
+	fact.Request = act.Request
+	tell(fact, "moved", "%s", what)
 	return []Settled{{Request: act.Request, What: what}}
 }
 
@@ -372,13 +384,15 @@ func (p *Pathway) known(a Appointment) Known {
 	return Known{a.Start}
 }
 
-func (p *Pathway) settleCancel(s Step, act Act, say func(string, string, ...any)) {
+func (p *Pathway) settleCancel(s Step, act Act, tell func(*Fact, string, string, ...any)) {
 	a := p.appointment(act.Session)
 	if a == nil || a.State != Booked {
 		return
 	}
 	a.State, a.Filed, a.ByClient, a.Over, a.Unmeasured = act.State, act.State, act.Reason == byClient, s.At, act.Rule == unmeasured
-	say("cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
+	fact := a.fact()
+	fact.State, fact.ByClient, fact.Request = a.State, a.ByClient, act.Request
+	tell(fact, "cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name })
 	if !s.At.Before(a.Start) { // there is nothing left to tell
 		return

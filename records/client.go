@@ -172,9 +172,9 @@ type JournalLine struct {
 	Message  json.RawMessage `json:"message,omitempty"`
 }
 
-// Journal reads a pathway's journal in the order in which it was written.
+// Journal reads a pathway's journal in the order in which it was written, but for the mails that went out: [Store.Mails] has them.
 func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error) {
-	return collect[JournalLine](ctx, s.pool, `select step, kind, name, by, message_id, at, recorded, text, message from journal where pathway = $1 order by id`, code)
+	return collect[JournalLine](ctx, s.pool, `select step, kind, name, by, message_id, at, recorded, text, message from journal where pathway = $1 and kind <> 'sent' order by id`, code)
 }
 
 // MailLine is one mail of a pathway and where it is.

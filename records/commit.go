@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,7 +34,9 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 		var client string
 		var last int
 		var lastDigest string
-		err := tx.QueryRow(ctx, `select client, last_step, last_digest from pathway where code = $1 for update`, step.Pathway).Scan(&client, &last, &lastDigest)
+		end := chain{pathway: step.Pathway}
+		err := tx.QueryRow(ctx, `select client, last_step, last_digest, journal_number, journal_hash from pathway where code = $1 for update`, step.Pathway).
+			Scan(&client, &last, &lastDigest, &end.number, &end.hash)
 		if err != nil {
 			return missing(err, "pathway %s", step.Pathway)
 		}
@@ -67,7 +68,7 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 				done = append(done, pathway.Entry{Kind: pathway.Done, Name: doubleBooked, At: step.At, Recorded: step.At, Text: name + " was booked, and its time was given away while the records had lost it; move one of the two"})
 			}
 		}
-		return write(ctx, tx, p, client, step, out.Answer, append(slices.Clone(step.Entries), done...), doubled)
+		return write(ctx, tx, p, client, step, out.Answer, end, append(slices.Clone(step.Entries), done...), doubled)
 	})
 	return out, err
 }
@@ -221,7 +222,7 @@ func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailSta
 	return status, err
 }
 
-func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, entries []pathway.Entry, doubled []string) error {
+func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, end chain, entries []pathway.Entry, doubled []string) error {
 	body, err := json.Marshal(step)
 	if err != nil {
 		return err
@@ -233,9 +234,11 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 	b := &pgx.Batch{}
 	b.Queue(`insert into step (pathway, number, digest, body, answer) values ($1, $2, $3, $4, $5)`, p.Code, step.Number, step.Digest(), body, answered)
 	for _, e := range entries {
-		b.Queue(`insert into journal (pathway, step, kind, name, by, message_id, at, recorded, code, text, message) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			p.Code, step.Number, e.Kind, e.Name, storable(e.By), storable(e.ID), e.At, e.Recorded, e.Code, storable(e.Text), nullable(e.Message))
+		if err := end.add(b, step.Number, e); err != nil {
+			return err
+		}
 	}
+	end.keep(b)
 	for _, x := range p.Appointments {
 		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool { return act.Session == x.Name || act.Paired == x.Name }) {
 			continue
@@ -308,10 +311,3 @@ func orNull(t time.Time) *time.Time {
 
 // storable is a text as PostgreSQL takes it: everything but NUL, which JSON allows.
 func storable(text string) string { return strings.ReplaceAll(text, "\x00", "\ufffd") }
-
-func nullable(raw json.RawMessage) any {
-	if len(raw) == 0 {
-		return nil
-	}
-	return fmt.Appendf(nil, "%s", raw)
-}

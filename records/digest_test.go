@@ -241,7 +241,7 @@ func TestADigestTakenBackWhileItIsSettledIsNotTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled := make(chan error)
-	go func() { settled <- h.store.SettleMail(t.Context(), all, pathway.PendingMail) }()
+	go func() { settled <- h.store.SettleMail(t.Context(), all, pathway.PendingMail, time.Time{}) }()
 	for ask[int](h, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -331,7 +331,7 @@ func TestDigestsAmongOneAnother(t *testing.T) {
 							sent[c.Claim] = strings.Join(codes, " ")
 							mu.Unlock()
 						}
-						if err := store.SettleMail(t.Context(), c, what); err != nil {
+						if err := store.SettleMail(t.Context(), c, what, time.Time{}); err != nil {
 							t.Errorf("%s of %s: %v", key, all[i].p.Code, err)
 						}
 					}

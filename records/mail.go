@@ -22,6 +22,8 @@ type Claimed struct {
 	To      Person    // the client; nobody where the mail is for staff
 	Zone    string    // the client's
 	Waiting []Waiting // where the mail is for staff: what it speaks of, the longest waiting first
+
+	code string // of the pathway
 }
 
 // Waiting is one pathway of which a member of staff hears.
@@ -52,19 +54,23 @@ func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration
 }
 
 func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration) (Claimed, error) {
+	after, err := standing(ctx, tx, code, key)
+	if err != nil {
+		return Claimed{}, err
+	}
 	// The digests of one person one after the other: of two that are claimed at once, each would leave the other out.
-	_, err := tx.Exec(ctx, `
+	_, err = tx.Exec(ctx, `
 		select pg_advisory_xact_lock(hashtextextended('digest ' || (body->>'staff'), 0)) from mail
 		where pathway = $1 and key = $2 and status = 'pending' and body->>'kind' = 'staff-digest'`, code, key)
 	if err != nil {
 		return Claimed{}, err
 	}
-	var c Claimed
+	c := Claimed{code: code}
 	var body []byte
 	var until time.Time
 	err = tx.QueryRow(ctx, `
-		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1
-		where pathway = $1 and key = $2 and status = 'pending' returning id, claim, claimed_until, body`, code, key, lease).
+		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4
+		where pathway = $1 and key = $2 and status = 'pending' returning id, claim, claimed_until, body`, code, key, lease, after).
 		Scan(&c.ID, &c.Claim, &until, &body)
 	if err != nil {
 		return c, err
@@ -87,6 +93,25 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	}
 	c.Waiting = longestFirst(append(c.Waiting, Waiting{code, c.Mail.Since}))
 	return c, nil
+}
+
+// standing looks, under the lock under which steps are written, whether what a client's mail says still stands, and which step was
+// written last. Between the step that moves or cancels a session and the one that takes its mails back, they stay pending: no
+// reminder goes out for a time that no longer holds. It returns [pgx.ErrNoRows] for such a mail.
+func standing(ctx context.Context, tx pgx.Tx, code, key string) (after int, err error) {
+	var staff bool
+	err = tx.QueryRow(ctx, `select body->>'staff' is not null from mail where pathway = $1 and key = $2`, code, key).Scan(&staff)
+	if err != nil || staff {
+		return 0, err
+	}
+	if _, after, err = lockChain(ctx, tx, code); err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `
+		select true from mail m where pathway = $1 and key = $2 and (m.body->>'kind' = 'cancelled' or not exists (
+			select from appointment a where a.pathway = m.pathway and a.name = m.body->>'session'
+			and (a.revision <> coalesce((m.body->>'revision')::int, 0) or a.state in ('cancelled', 'cancelled-late'))))`, code, key).Scan(&staff)
+	return after, err
 }
 
 // sweep claims the other digests that wait for the same person. It passes over those that another transaction is about to
@@ -130,8 +155,39 @@ func longestFirst(all []Waiting) []Waiting {
 
 // SettleMail says what became of a claimed mail, and of all that was claimed with it. A mail that went back to pending may
 // be claimed again, unless it was withdrawn meanwhile. It does nothing where the claim is no longer this process's own.
-func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailStatus) error {
-	_, err := s.pool.Exec(ctx, `
+//
+// A mail to the client that went out, at that moment on the pathway's clock, is an entry of the journal.
+func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailStatus, at time.Time) error {
+	return s.inTransaction(ctx, func(tx pgx.Tx) error {
+		if c.Mail.Staff != "" || status != pathway.SentMail {
+			return settle(ctx, tx, c, status)
+		}
+		end, last, err := lockChain(ctx, tx, c.code)
+		if err != nil {
+			return err
+		}
+		var after *int
+		err = tx.QueryRow(ctx, `select claimed_after from mail where claim = $1 and status in ('claimed', 'unknown') for update`, c.Claim).Scan(&after)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := settle(ctx, tx, c, status); err != nil || after == nil {
+			return err
+		}
+		b := &pgx.Batch{}
+		if err := end.add(b, last, pathway.SentEntry(c.Mail, at, *after)); err != nil {
+			return err
+		}
+		end.keep(b)
+		return tx.SendBatch(ctx, b).Close()
+	})
+}
+
+func settle(ctx context.Context, tx pgx.Tx, c Claimed, status pathway.MailStatus) error {
+	_, err := tx.Exec(ctx, `
 		with own as (select id from mail where claim = $1 and status in ('claimed', 'unknown') order by id for update)
 		update mail m set
 			status = case when $2 = 'pending' and taken_back then 'withdrawn' else $2 end,

@@ -31,7 +31,7 @@ func (c *client) claim(lease time.Duration) (records.Claimed, pathway.MailStatus
 
 func (c *client) settle(claimed records.Claimed, status pathway.MailStatus) {
 	c.t.Helper()
-	if err := c.store.SettleMail(c.t.Context(), claimed, status); err != nil {
+	if err := c.store.SettleMail(c.t.Context(), claimed, status, c.now); err != nil {
 		c.t.Fatal(err)
 	}
 }

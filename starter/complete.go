@@ -51,6 +51,8 @@ func (d *desk) offers(ctx context.Context, command string, args []string, typed 
 	case command == "record" && len(args) == 1,
 		slices.Contains([]string{"show", "history", "tasks", "done"}, command) && len(args) == 0:
 		return d.codes(ctx)
+	case command == "verify":
+		return d.codes(ctx)
 	case command == "record":
 		return fieldOffers(pathway.Message(args[0]), typed)
 	case command == "done" && len(args) == 1:

@@ -95,7 +95,7 @@ func (d *desk) command() *cobra.Command {
 	}{
 		{"day", []*cobra.Command{d.todayCommand(), d.tasksCommand(), d.doneCommand(), d.listCommand(), d.watchCommand(), d.viewsCommand(), d.findCommand()}},
 		{"pathway", []*cobra.Command{d.enrolCommand(), d.recordCommand(), d.showCommand(), d.historyCommand()}},
-		{"practice", []*cobra.Command{d.practiceCommand(), d.prepareCommand(), d.releasesCommand()}},
+		{"practice", []*cobra.Command{d.practiceCommand(), d.prepareCommand(), d.releasesCommand(), d.verifyCommand()}},
 	} {
 		for _, c := range group.commands {
 			c.GroupID = group.id
@@ -147,6 +147,7 @@ Exit codes:
   0  done
   1  a fault
   2  the command itself, or a setting, is missing something or wrong
-  3  refused: by the rules, or because a field of the message is wrong
+  3  refused: by the rules, or because a field of the message is wrong; or
+     verify found what breaks them
   4  not found, or a question that only a person can answer
   5  Temporal or PostgreSQL does not answer`

@@ -251,7 +251,7 @@ func (r *run) deliver(ctx workflow.Context) {
 			}
 			var a *activities.Activities
 			var status pathway.MailStatus
-			in := activities.DeliverInput{Pathway: r.p.Code, Key: m.Key}
+			in := activities.DeliverInput{Pathway: r.p.Code, Key: m.Key, At: now(ctx)}
 			err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Deliver, in).Get(ctx, &status)
 			delete(r.sending, m.Key)
 			r.poked = true

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,8 +57,22 @@ func TestTheStackAsAProgram(t *testing.T) {
 			}
 		}
 		s.running()
+		verified(t, data)
 		s.stop(syscall.SIGTERM)
 	})
+}
+
+// verified: every story kept the rules, by its journal alone, and the journal, the read model and Temporal's history agree.
+func verified(t *testing.T, data string) {
+	t.Helper()
+	ctx := within(t, 2*time.Minute)
+	out, err := exec.CommandContext(ctx, program(t, "starter"), "--env-file", filepath.Join(data, "env"), "verify").CombinedOutput()
+	if err != nil || len(regexp.MustCompile(`(?m)^[0-9A-Z]{6}  kept .*  whole$`).FindAllString(string(out), -1)) != 8 {
+		t.Errorf("starter verify ended with %v, expected each of the eight stories kept, and their histories whole:\n%s", err, out)
+	}
+	if long := regexp.MustCompile(`(?m)^.{81,}$`).FindString(string(out)); long != "" {
+		t.Errorf("a line has more than 80 columns: %s", long)
+	}
 }
 
 // stack is one run of bin/stack.

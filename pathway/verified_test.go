@@ -1,0 +1,69 @@
+package pathway_test
+
+import (
+	"encoding/json"
+	"flag"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"kap/pathway"
+	"kap/records"
+	"kap/verify"
+)
+
+var verified = flag.Int("verified", pathway.Usually, "how many random histories are verified from their journals")
+
+// Package verify is a second account of the rules, which reads the journal alone: of a pathway on which the rules were kept it finds
+// no violation, whatever people did.
+func TestWhatKeptTheRulesIsVerified(t *testing.T) {
+	t.Parallel()
+	var next, failed atomic.Uint64
+	var deviations, entries atomic.Int64
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for n := next.Add(1); n <= uint64(*verified) && failed.Load() < 5; n = next.Add(1) {
+				lines, why := journalOf(n)
+				if why != "" {
+					failed.Add(1)
+					t.Errorf("history %d: %s", n, why)
+				}
+				entries.Add(int64(len(lines)))
+				for _, f := range verify.Journal(lines) {
+					if f.Sort == verify.OnRecord {
+						deviations.Add(1)
+						continue
+					}
+					failed.Add(1)
+					t.Errorf("history %d: %s %s %s: %s (%s)", n, f.Sort, f.Code, f.About, f.Text, f.At)
+				}
+			}
+		})
+	}
+	all.Wait()
+	t.Logf("%d histories, %d entries, %d deviations on record", *verified, entries.Load(), deviations.Load())
+	if deviations.Load() == 0 {
+		t.Error("no history has a deviation on record: they say nothing about how one is told from a violation")
+	}
+}
+
+// journalOf is the journal of a random history, as the records would keep it.
+func journalOf(number uint64) (lines []records.ChainedLine, why string) {
+	why = pathway.RandomHistory(number, func(step int, e pathway.Entry) {
+		l := records.ChainedLine{Step: step, Number: len(lines) + 1, Kind: string(e.Kind), Name: e.Name, By: e.By, ID: e.ID, At: e.At, Recorded: e.Recorded, Code: string(e.Code), Text: e.Text}
+		if len(e.Message) > 0 {
+			text := string(slices.Clone(e.Message))
+			l.Message = &text
+		}
+		if e.Fact != nil {
+			raw, _ := json.Marshal(e.Fact)
+			text := string(raw)
+			l.Fact = &text
+		}
+		lines = append(lines, l)
+	})
+	return lines, why
+}

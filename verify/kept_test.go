@@ -1,0 +1,59 @@
+package verify_test
+
+import (
+	"strings"
+	"testing"
+
+	"kap/pathway"
+	"kap/verify"
+)
+
+// stories are pathways on which the rules were kept: the soil into which violations are planted.
+func stories(h *house) map[string]*story {
+	all := map[string]*story{}
+	all["completed"] = h.begin("CCCCC2", nil)
+	all["completed"].ends(pathway.Completed)
+	all["stopped"] = h.begin("DDDDD3", nil)
+	all["stopped"].goOn(func() bool {
+		return all["stopped"].p.Phase(all["stopped"].now) == pathway.InDosing && len(all["stopped"].p.Appointments) > 4
+	})
+	all["stopped"].say("stop", `{"by":"`+all["stopped"].therapist()+`","reason":"not for this client"}`)
+	all["stopped"].ends(pathway.StoppedAndReferred)
+	// An item 9 that holds the pathway, and a session at which no blood pressure was taken: both recorded, held and released.
+	held := h.begin("FFFFF4", nil)
+	all["held"] = held
+	flagged := false
+	held.other = func(s *story, task pathway.Task) bool {
+		switch {
+		case task.Key == "measure/phq-9" && !flagged:
+			flagged = true
+			s.say("measure", `{"by":"`+s.therapist()+`","scale":"phq-9","total":18,"item_9":2}`)
+			return true
+		case task.Key == "record/dosing-1":
+			s.say("session-held", `{"by":"`+s.therapist()+`","session":"dosing-1","outcome":"held",`+strings.Replace(wellDone, `"blood_pressure_leaving":"122/80"`, `"blood_pressure_leaving":"not-taken"`, 1)+`}`)
+			return true
+		}
+		return false
+	}
+	held.goOn(func() bool {
+		return len(held.p.Holds) > 0 && !held.now.Before(held.p.Holds[0].Since) && len(held.p.Tasks(held.now)) == 0 && held.p.Phase(held.now) == pathway.InIntegration
+	})
+	return all
+}
+
+func TestStoriesOnWhichTheRulesWereKept(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, s := range stories(h) {
+		r := verify.Pathway(h.books(s.p.Code), verify.History{Reach: verify.WholeHistory, Messages: s.said})
+		for _, f := range r.Findings {
+			if f.Sort != verify.OnRecord || name != "held" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+		if name == "held" && !r.Has(verify.OnRecord) {
+			t.Error("the deviation that is on record is not told of")
+		}
+		t.Logf("%s: %d entries, %d dosing sessions, %s", name, r.Entries, r.Dosings, r.Outcome)
+	}
+}

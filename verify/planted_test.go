@@ -1,0 +1,550 @@
+package verify_test
+
+import (
+	"context"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kap/pathway"
+	"kap/records"
+	"kap/verify"
+)
+
+// journal is one that somebody changes.
+type journal []records.ChainedLine
+
+func (j journal) find(what string, is func(records.ChainedLine, pathway.Fact) bool) int {
+	for i, l := range j {
+		var f pathway.Fact
+		if l.Fact != nil {
+			_ = json.Unmarshal([]byte(*l.Fact), &f)
+		}
+		if is(l, f) {
+			return i
+		}
+	}
+	panic("the journal has no " + what)
+}
+
+// said finds what somebody recorded, by its name and a part of its words.
+func (j journal) said(name, part string) int {
+	return j.find(name+" "+part, func(l records.ChainedLine, _ pathway.Fact) bool {
+		return l.Kind == string(pathway.Taken) && l.Name == name && strings.Contains(*l.Message, part)
+	})
+}
+
+// did finds what kap did about a session, or a hold, or a mail by its key.
+func (j journal) did(name, about string) int {
+	return j.find(name+" "+about, func(l records.ChainedLine, f pathway.Fact) bool {
+		return l.Kind == string(pathway.Done) && l.Name == name && (f.Session == about || f.Hold == about || f.Key == about || about == "")
+	})
+}
+
+func (j journal) sent(key string) int {
+	return j.find("mail "+key, func(l records.ChainedLine, f pathway.Fact) bool {
+		return l.Kind == string(pathway.Sent) && f.Key == key
+	})
+}
+
+func (j journal) without(i int) journal { return slices.Delete(j, i, i+1) }
+
+// unsaid takes away all that was recorded under a name with a part of its words.
+func (j journal) unsaid(name, part string) journal {
+	return slices.DeleteFunc(j, func(l records.ChainedLine) bool {
+		return l.Kind == string(pathway.Taken) && l.Name == name && strings.Contains(*l.Message, part)
+	})
+}
+
+// words changes fields of what somebody recorded, a name and its JSON each.
+func (j journal) words(i int, pairs ...string) journal {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal([]byte(*j[i].Message), &fields)
+	for n := 0; n < len(pairs); n += 2 {
+		fields[pairs[n]] = json.RawMessage(pairs[n+1])
+	}
+	text, _ := json.Marshal(fields)
+	message := string(text)
+	j[i].Message = &message
+	return j
+}
+
+func (j journal) fact(i int, change func(*pathway.Fact)) journal {
+	var f pathway.Fact
+	_ = json.Unmarshal([]byte(*j[i].Fact), &f)
+	change(&f)
+	return j.setFact(i, f)
+}
+
+func (j journal) setFact(i int, f pathway.Fact) journal {
+	raw, _ := json.Marshal(f)
+	text := string(raw)
+	j[i].Fact = &text
+	return j
+}
+
+// rules changes the numbers with which the pathway began.
+func (j journal) rules(change func(*pathway.Enrolment)) journal {
+	return j.fact(0, func(f *pathway.Fact) { change(f.Enrolment) })
+}
+
+// says puts in a message behind an entry, some time later.
+func (j journal) says(i int, after time.Duration, by, name, message string) journal {
+	at := j[i].Recorded.Add(after).Truncate(time.Second)
+	l := records.ChainedLine{Pathway: j[i].Pathway, Step: j[i].Step, Kind: string(pathway.Taken), Name: name, By: by, ID: "planted-" + name, At: at, Recorded: at, Text: "planted", Message: &message}
+	return slices.Insert(j, i+1, l)
+}
+
+// does puts in a deed of kap's behind an entry.
+func (j journal) does(i int, name string, f pathway.Fact) journal {
+	l := records.ChainedLine{Pathway: j[i].Pathway, Step: j[i].Step, Kind: string(pathway.Done), Name: name, At: j[i].Recorded, Recorded: j[i].Recorded, Text: "planted"}
+	return slices.Insert(j, i+1, l).setFact(i+1, f)
+}
+
+func (j journal) end() int { return len(j) - 1 }
+
+func (j journal) therapist() string { return "t-" + strings.ToLower(j[0].Pathway) }
+
+// plants are journals on which a rule was not kept: by the code of what is to be found, in a story, with a chain that is whole.
+var plants = []struct {
+	code, story string
+	change      func(j journal) journal
+}{
+	// A dosing session that something forbade, and that no deviation names.
+	{"phase", "completed", func(j journal) journal {
+		return j.says(j.said("session-held", `"integration-1"`), time.Minute, "c-desk", "withdraw", `{"by":"c-desk"}`)
+	}},
+	{"eligibility", "completed", func(j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Adult = false }) }},
+	{"finding", "completed", func(j journal) journal {
+		return j.words(j.said("psychological-evaluation", ""), "findings", `["substance-use-not-addressed"]`)
+	}},
+	{"psychological-evaluation", "completed", func(j journal) journal {
+		return j.words(j.said("psychological-evaluation", ""), "decision", `"defer"`)
+	}},
+	{"prescriber-clearance", "completed", func(j journal) journal { return j.without(j.said("prescriber-clearance", "")) }},
+	{"clearance-void", "completed", func(j journal) journal {
+		return j.says(j.said("session-held", `"integration-1"`), time.Minute, "p-singh", "adverse-event", `{"by":"p-singh","kind":"misuse","severity":"moderate"}`)
+	}},
+	{"clearance-days", "completed", func(j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.Days = 1 }) }},
+	{"clearance-sessions", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.DosingSessions = 1 })
+	}},
+	{"checkpoint", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.EveryDosingSessions = 1 })
+	}},
+	{"consent", "completed", func(j journal) journal { return j.without(j.said("consent", "")) }},
+	{"safety-plan", "completed", func(j journal) journal { return j.without(j.said("safety-plan", "")) }},
+	{"preparation", "completed", func(j journal) journal { return j.without(j.said("session-held", `"preparation-2"`)) }},
+	{"integration", "completed", func(j journal) journal { return j.without(j.said("session-held", `"integration-1"`)) }},
+	{"spacing", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.DaysApartAtLeast = 40 })
+	}},
+	{"maximum", "completed", func(j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.AtMost = 2 }) }},
+	{"measure", "completed", func(j journal) journal { return j.unsaid("measure", `"phq-9"`) }},
+	{"risk-assessment", "completed", func(j journal) journal { return j.words(j.said("measure", `"phq-9"`), "item_9", "1") }},
+	{"review", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) {
+			e.Protocol.Measures.NotWorking = pathway.NotWorkingRules{FromDosing: 2, PercentAtMost: 100}
+			e.Protocol.Measures.PCL5.Important = 80
+		})
+	}},
+	{"hold", "completed", func(j journal) journal {
+		i := j.said("session-held", `"integration-1"`)
+		j = j.says(i, time.Minute, "p-singh", "hold", `{"by":"p-singh","cause":"concern","reason":"planted"}`)
+		return j.does(i+1, "hold", pathway.Fact{Hold: "hold-1", Cause: pathway.Concern, From: "planted-hold", Since: j[i+1].At})
+	}},
+	{"cancelled", "completed", func(j journal) journal {
+		return j.does(j.did("reminder", "dosing-1"), "cancelled", pathway.Fact{Session: "dosing-1", State: pathway.Cancelled})
+	}},
+	{"unbooked", "completed", func(j journal) journal {
+		i := j.said("session-held", `"dosing-1"`)
+		return j.words(i, "start", `"`+j[i].At.Add(-50*time.Hour).Format(time.RFC3339)+`"`)
+	}},
+	{"in-person", "completed", ofDosing("in_person", "false")},
+	{"present", "completed", ofDosing("therapist_present_throughout", "false")},
+	{"willing", "completed", ofDosing("client_still_willing", "false")},
+	{"prescription", "completed", ofDosing("prescription_reference", `"none"`)},
+	{"pressure-before", "completed", ofDosing("blood_pressure_before", `"not-taken"`)},
+	{"pressure-40", "completed", ofDosing("blood_pressure_at_40_minutes", `"not-taken"`)},
+	{"pressure-leaving", "completed", ofDosing("blood_pressure_leaving", `"not-taken"`)},
+	{"pressure-limit", "completed", ofDosing("blood_pressure_before", `"150/95"`)},
+	{"pregnancy-asked", "completed", ofDosing("pregnancy_asked", "false")},
+	{"medication-asked", "completed", ofDosing("medication_change_asked", "false")},
+	{"urinary-asked", "completed", ofDosing("urinary_symptoms_asked", "false")},
+	{"driving-explained", "completed", ofDosing("no_driving_until_next_day_explained", "false")},
+
+	// Holds.
+	{"not-held", "held", func(j journal) journal { return j.without(j.did("hold", "hold-1")) }},
+	{"released", "held", func(j journal) journal {
+		i := j.said("release", `"hold-1"`)
+		j[i].By = "p-singh"
+		return j
+	}},
+	{"released-unassessed", "held", func(j journal) journal { return j.without(j.said("risk-assessment", "")) }},
+	{"released-unplanned", "held", func(j journal) journal {
+		return j.words(j.said("risk-assessment", ""), "safety_plan_reviewed", "false")
+	}},
+
+	// Who records what.
+	{"wrong-person", "completed", func(j journal) journal { j[j.said("safety-plan", "")].By = "c-desk"; return j }},
+	{"two-people", "completed", func(j journal) journal {
+		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "care-team", `{"by":"c-desk","prescriber":"`+j.therapist()+`","reason":"leave"}`)
+	}},
+	{"after-the-ending", "completed", func(j journal) journal {
+		return j.says(j.end(), time.Hour, j.therapist(), "measure", `{"by":"x","scale":"pcl-5","total":12}`)
+	}},
+
+	// The calendar.
+	{"unscreened", "completed", func(j journal) journal { return j.without(j.said("safety-plan", "")) }},
+	{"unwilling", "completed", func(j journal) journal {
+		return j.words(j.said("session-held", `"dosing-1"`), "outcome", `"attended-not-dosed"`, "client_still_willing", "false")
+	}},
+	{"booked-while-blocked", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.DaysApartAtLeast = 40 })
+	}},
+	{"integration-time", "completed", func(j journal) journal {
+		return j.fact(j.did("booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Paired.Start.AddDate(0, 0, 4) })
+	}},
+	{"unknown-session", "completed", func(j journal) journal { return j.does(j.end(), "cancelled", pathway.Fact{Session: "dosing-9"}) }},
+	{"cancelled-unheard", "completed", func(j journal) journal {
+		return j.does(j.did("booked", "dosing-2"), "cancelled", pathway.Fact{Session: "dosing-2", State: pathway.Cancelled})
+	}},
+	{"overlap", "completed", func(j journal) journal {
+		return j.fact(j.did("booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Start; f.Paired.End = f.End })
+	}},
+	{"two-dosings", "completed", func(j journal) journal {
+		i := j.did("booked", "dosing-1")
+		return j.does(i, "booked", pathway.Fact{Session: "dosing-9", Kind: pathway.Dosing, Start: j[i].At.AddDate(0, 1, 0), End: j[i].At.AddDate(0, 1, 0).Add(3 * time.Hour)})
+	}},
+	{"not-cancelled", "completed", func(j journal) journal {
+		return j.says(j.did("reminder", "remind/dosing-2/r1/48h"), time.Minute, "p-singh", "prescriber-clearance", `{"by":"p-singh","decision":"revoked","reason":"planted"}`)
+	}},
+	{"booked-after-the-ending", "completed", func(j journal) journal {
+		return j.does(j.end(), "booked", pathway.Fact{Session: "integration-9", Kind: pathway.Integration, Start: j[j.end()].At.AddDate(0, 0, 9), End: j[j.end()].At.AddDate(0, 0, 10)})
+	}},
+
+	// Endings.
+	{"ended-while-booked", "completed", func(j journal) journal { return j.without(j.said("session-held", `"integration-3"`)) }},
+	{"ended-twice", "completed", func(j journal) journal { return j.does(j.end(), "ended", pathway.Fact{Outcome: pathway.Completed}) }},
+	{"undecided", "stopped", func(j journal) journal { return j.without(j.said("stop", "")) }},
+	{"no-referral", "stopped", func(j journal) journal { return j.without(j.said("referral", "")) }},
+	{"no-conversation", "stopped", func(j journal) journal { return j.without(j.said("task-done", `"conversation"`)) }},
+	{"no-discharge-contact", "completed", func(j journal) journal { return j.without(j.said("task-done", `"discharge-contact"`)) }},
+	{"no-letter", "completed", func(j journal) journal { return j.without(j.said("task-done", `"letter"`)) }},
+	{"no-assessment", "completed", func(j journal) journal { return j.words(j.said("measure", `"phq-9"`), "item_9", "1") }},
+	{"no-integration", "stopped", func(j journal) journal { return j.without(j.said("session-held", `"integration-1"`)) }},
+	{"no-closing-measure", "completed", func(j journal) journal { return j.unsaid("measure", `"pcl-5"`) }},
+	{"lapsed-early", "completed", lapses},
+	{"lapsed-uncalled", "completed", lapses},
+	{"lapsed-unowed", "completed", lapses},
+
+	// Mails.
+	{"reminder-stale", "completed", func(j journal) journal {
+		return j.fact(j.did("reminder", "remind/dosing-2/r1/48h"), func(f *pathway.Fact) { f.Revision = 7 })
+	}},
+	{"reminder-stale", "completed", func(j journal) journal {
+		return j.fact(j.sent("remind/dosing-2/r1/48h"), func(f *pathway.Fact) { f.Start = f.Start.Add(time.Hour) })
+	}},
+	{"sent-stale", "completed", func(j journal) journal {
+		return j.fact(j.sent("booked/dosing-2/r1"), func(f *pathway.Fact) { f.Start = f.Start.Add(time.Hour) })
+	}},
+	{"sent-twice", "completed", func(j journal) journal { i := j.sent("booked/dosing-2/r1"); return slices.Insert(j, i+1, j[i]) }},
+	{"sent-after-the-ending", "completed", func(j journal) journal {
+		return j.fact(j.sent("remind/integration-3/r1/2h"), func(f *pathway.Fact) { f.After = 100000 }).moved("remind/integration-3/r1/2h")
+	}},
+	{"letter-before-the-ending", "completed", func(j journal) journal {
+		return j.fact(j.sent("booked/dosing-2/r1"), func(f *pathway.Fact) { f.Mail = pathway.LetterMail })
+	}},
+	{"sent-unwanted", "completed", func(j journal) journal {
+		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","mail_permission":false}`)
+	}},
+	{"sent-late", "completed", func(j journal) journal {
+		i := j.sent("remind/dosing-2/r1/24h")
+		j[i].At = j[i].At.Add(7 * time.Hour)
+		return j
+	}},
+	{"sent-at-night", "completed", func(j journal) journal {
+		i := j.sent("booked/dosing-2/r1")
+		j[i].At = time.Date(2026, 3, 5, 7, 0, 0, 0, time.UTC)
+		return j
+	}},
+
+	// What is on record, and what is not proved.
+	{"deviation", "held", func(j journal) journal { return j }},
+	{"known-after-the-ending", "completed", func(j journal) journal {
+		i := j.said("safety-plan", "")
+		return j.says(j.end(), time.Hour, j.therapist(), "correct", `{"by":"x","entry":"`+j[i].ID+`","why":"another client's","void":true}`)
+	}},
+	{"no-enrolment", "completed", func(j journal) journal { return j.without(0) }},
+	{"gap", "completed", func(j journal) journal { return j.does(9, "gap", pathway.Fact{}) }},
+	{"zone", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.PracticeZone = "Nowhere/Else" })
+	}},
+}
+
+func ofDosing(field, value string) func(journal) journal {
+	return func(j journal) journal { return j.words(j.said("session-held", `"dosing-1"`), field, value) }
+}
+
+func lapses(j journal) journal {
+	return j.says(j.did("booked", "preparation-1"), time.Minute, j.therapist(), "stop", `{"by":"x","as":"lapsed","reason":"planted"}`)
+}
+
+// moved puts a mail that went out at the end.
+func (j journal) moved(key string) journal {
+	i := j.sent(key)
+	l := j[i]
+	return append(j.without(i), l)
+}
+
+// write puts a journal in place of the one that stands, with a chain that is whole.
+func (h *house) write(code string, j journal) {
+	h.t.Helper()
+	b := &pgx.Batch{}
+	b.Queue(`delete from journal where pathway = $1`, code)
+	hash := ""
+	for i, l := range j {
+		l.Number = i + 1
+		hash = l.HashAfter(hash)
+		b.Queue(`insert into journal (pathway, number, hash, step, kind, name, by, message_id, at, recorded, code, text, message, fact) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			l.Pathway, l.Number, hash, l.Step, l.Kind, l.Name, l.By, l.ID, l.At, l.Recorded, l.Code, l.Text, l.Message, l.Fact)
+	}
+	b.Queue(`update pathway set journal_number = $2, journal_hash = $3 where code = $1`, code, len(j), hash)
+	if err := h.conn.SendBatch(context.Background(), b).Close(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func codes(r verify.Report) []string {
+	var all []string
+	for _, f := range r.Findings {
+		all = append(all, f.Code)
+	}
+	return all
+}
+
+// Each violation is planted into a journal whose chain is whole, and found in what PostgreSQL has of it.
+func TestEachViolationIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	all := stories(h)
+	for _, plant := range plants {
+		t.Run(plant.code, func(t *testing.T) {
+			code := all[plant.story].p.Code
+			whole := h.books(code).Journal
+			h.write(code, plant.change(slices.Clone(journal(whole))))
+			r := verify.Pathway(h.books(code), verify.History{Reach: verify.HistoryGone})
+			if !slices.Contains(codes(r), plant.code) {
+				t.Errorf("%s is not found, only %q", plant.code, codes(r))
+			}
+			for _, f := range r.Findings {
+				if strings.HasPrefix(f.Code, "chain-") {
+					t.Errorf("the chain is whole, and verify says %+v", f)
+				}
+			}
+			h.write(code, whole)
+		})
+	}
+}
+
+// changes are what somebody does to the records behind kap's back, and what undoes it.
+var changes = []struct{ code, change, undo string }{
+	{"chain-altered", `update journal set text = 'nothing of note' where pathway = $1 and number = 12`, ``},
+	{"chain-altered", `update journal set message = '{"by":"t-lane","scale":"phq-9","total":1,"item_9":0}' where pathway = $1 and number = (select min(number) from journal where pathway = $1 and name = 'measure')`, ``},
+	{"chain-altered", `update journal set at = at + interval '1 hour' where pathway = $1 and number = 20`, ``},
+	{"chain-removed", `delete from journal where pathway = $1 and number between 20 and 22`, ``},
+	{"chain-removed", `delete from journal where pathway = $1 and number = 1`, ``},
+	{"chain-end", `delete from journal where pathway = $1 and number > (select journal_number - 3 from pathway where code = $1)`, ``},
+	{"chain-end", `delete from journal where pathway = $1`, ``},
+	{"chain-inserted", `insert into journal (pathway, step, kind, name, at, recorded, text) values ($1, 5, 'taken', 'refresh', now(), now(), 'x')`, ``},
+	{"chain-altered", `insert into journal (pathway, number, hash, step, kind, name, at, recorded, text) select $1, journal_number + 1, repeat('0', 64), 5, 'taken', 'refresh', now(), now(), 'x' from pathway where code = $1`, ``},
+	{"step-altered", `update step set digest = repeat('0', 64) where pathway = $1 and number = 4`, `update step set digest = encode(sha256(convert_to(body::text, 'UTF8')), 'hex') where pathway = $1 and number = 4`},
+	{"step-missing", `update step set number = 100000 where pathway = $1 and number = 4`, `update step set number = 4 where pathway = $1 and number = 100000`},
+	{"step-entries", `update journal set name = 'consent' where pathway = $1 and number = (select min(number) from journal where pathway = $1 and name = 'safety-plan')`, ``},
+	{"step-end", `update pathway set last_step = last_step + 1 where code = $1`, `update pathway set last_step = last_step - 1 where code = $1`},
+	{"outcome", `update pathway set outcome = 'lapsed' where code = $1`, `update pathway set outcome = 'completed' where code = $1`},
+	{"dosing-sessions", `update pathway set dosing_done = 9 where code = $1`, `update pathway set dosing_done = 3 where code = $1`},
+	{"care-team", `update pathway set prescriber = 'p-moreau' where code = $1`, `update pathway set prescriber = 'p-singh' where code = $1`},
+	{"enrolment", `update pathway set enrolment = jsonb_set(enrolment, '{protocol,dosing,at_most}', '5') where code = $1`, `update pathway set enrolment = jsonb_set(enrolment, '{protocol,dosing,at_most}', '6') where code = $1`},
+	{"appointment", `update appointment set state = 'cancelled' where pathway = $1 and name = 'dosing-2'`, `update appointment set state = 'held' where pathway = $1 and name = 'dosing-2'`},
+	{"appointment", `update appointment set during = tstzrange(lower(during) + interval '1 hour', upper(during) + interval '1 hour') where pathway = $1 and name = 'dosing-2'`,
+		`update appointment set during = tstzrange(lower(during) - interval '1 hour', upper(during) - interval '1 hour') where pathway = $1 and name = 'dosing-2'`},
+	{"appointment", `update appointment set name = 'dosing-7' where pathway = $1 and name = 'dosing-2'`, `update appointment set name = 'dosing-2' where pathway = $1 and name = 'dosing-7'`},
+	{"mail", `update mail set status = 'withdrawn' where pathway = $1 and key = 'booked/dosing-1/r1'`, `update mail set status = 'sent' where pathway = $1 and key = 'booked/dosing-1/r1'`},
+	{"mail", `delete from journal where pathway = $1 and kind = 'sent' and fact->>'key' = 'booked/dosing-1/r1'`, ``},
+}
+
+func TestWhatIsChangedBehindTheJournalIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.ends(pathway.Completed)
+	code := s.p.Code
+	whole := h.books(code).Journal
+	for _, c := range changes {
+		h.do(c.change, code)
+		if r := verify.Pathway(h.books(code), verify.History{Reach: verify.HistoryGone}); !slices.Contains(codes(r), c.code) {
+			t.Errorf("%s is not found after %s, only %q", c.code, c.change, codes(r))
+		}
+		if h.write(code, whole); c.undo != "" {
+			h.do(c.undo, code)
+		}
+		if r := verify.Pathway(h.books(code), verify.History{Reach: verify.HistoryGone}); len(r.Findings) > 0 {
+			t.Fatalf("%s is not undone: %q", c.change, codes(r))
+		}
+	}
+}
+
+// What a hold asks for, and whether anybody is asked for what nobody waits for.
+func TestTasksThatTheJournalDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.say("hold", `{"by":"p-singh","cause":"concern","reason":"something"}`)
+	look := func() []string {
+		return codes(verify.Pathway(h.books("CCCCC2"), verify.History{Reach: verify.HistoryGone}))
+	}
+	if found := look(); len(found) > 0 {
+		t.Fatalf("found %q", found)
+	}
+	for _, sql := range []string{`update task set key = 'hold/hold-2/prescriber' where key like 'hold/%'`, `update task set key = 'record/dosing-1' where key like 'hold/%'`, `delete from task where key like 'record/%'`} {
+		h.do(sql)
+		if found := look(); !slices.Contains(found, "task") {
+			t.Errorf("%s: found only %q", sql, found)
+		}
+	}
+}
+
+// What reached the workflow and what the journal says of it.
+func TestMessagesOfTheHistory(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.goOn(func() bool { return len(s.p.Appointments) > 0 })
+	b := h.books("CCCCC2")
+	look := func(history verify.History) string { return strings.Join(codes(verify.Pathway(b, history)), " ") }
+	stray := verify.Message{Name: "withdraw", Raw: []byte(`{"by":"c-desk"}`)}
+	again := verify.Message{Name: s.said[1].Name, Raw: s.said[1].Raw}
+	for name, c := range map[string]struct {
+		history verify.History
+		want    string
+	}{
+		"all of it":                      {verify.History{Reach: verify.WholeHistory, Messages: s.said}, ""},
+		"one said twice":                 {verify.History{Reach: verify.WholeHistory, Messages: append(slices.Clone(s.said), again)}, ""},
+		"one that the journal lacks":     {verify.History{Reach: verify.WholeHistory, Messages: append(slices.Clone(s.said), stray)}, "not-in-the-journal"},
+		"one that is just arriving":      {verify.History{Reach: verify.WholeHistory, Messages: append(slices.Clone(s.said), verify.Message{Name: "withdraw", Raw: stray.Raw, Fresh: true})}, ""},
+		"one that was answered so":       {verify.History{Reach: verify.WholeHistory, Messages: append(slices.Clone(s.said), verify.Message{Name: "withdraw", Raw: stray.Raw, AlreadySo: true})}, ""},
+		"one that the history lacks":     {verify.History{Reach: verify.WholeHistory, Messages: s.said[1:]}, "not-in-the-history"},
+		"the older runs are gone":        {verify.History{Reach: verify.PartOfHistory, After: s.p.Steps}, ""},
+		"they are gone, and one is left": {verify.History{Reach: verify.PartOfHistory, After: s.p.Steps, Messages: []verify.Message{stray}}, "not-in-the-journal"},
+		"gone":                           {verify.History{Reach: verify.HistoryGone}, ""},
+		"not asked":                      {verify.History{Reach: verify.HistoryAway}, ""},
+	} {
+		if found := look(c.history); found != c.want {
+			t.Errorf("%s: found %q, expected %q", name, found, c.want)
+		}
+	}
+}
+
+// Every code that verify can say is planted by one of these tests: a check that is taken away fails them.
+func TestEveryCodeIsPlanted(t *testing.T) {
+	t.Parallel()
+	planted := map[string]bool{"task": true, "not-in-the-journal": true, "not-in-the-history": true}
+	for _, p := range plants {
+		planted[p.code] = true
+	}
+	for _, c := range changes {
+		planted[c.code] = true
+	}
+	said := map[string]bool{}
+	for _, file := range sources(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr: // a.violation("code", …), difference("code", …), forbid("code", …)
+				if len(n.Args) < 2 {
+					return true
+				}
+				if name := called(n); slices.Contains([]string{"violation", "difference", "differs", "forbid"}, name) {
+					note(said, n.Args[0])
+				} else if name == "wrong" {
+					note(said, n.Args[1])
+				} else if to, ok := n.Args[0].(*ast.Ident); ok && name == "append" && to.Name == "found" {
+					for _, arg := range n.Args[1:] {
+						note(said, arg)
+					}
+				}
+			case *ast.CompositeLit:
+				if of, ok := n.Type.(*ast.ArrayType); ok {
+					if elements, ok := of.Elt.(*ast.Ident); ok && elements.Name == "string" {
+						return true
+					}
+				}
+				for i, e := range n.Elts {
+					if kv, ok := e.(*ast.KeyValueExpr); ok {
+						if key, ok := kv.Key.(*ast.Ident); ok && key.Name == "Code" {
+							note(said, kv.Value)
+						}
+					} else if i < 2 {
+						note(said, e)
+					}
+				}
+			}
+			return true
+		})
+	}
+	if len(said) < 60 {
+		t.Errorf("only %d codes are found in verify's sources: %q", len(said), slices.Sorted(maps.Keys(said)))
+	}
+	for code := range said {
+		if !planted[code] {
+			t.Errorf("nothing plants %q", code)
+		}
+	}
+}
+
+var coded = regexp.MustCompile(`^"[a-z]+(-[a-z0-9]+)*"$`)
+
+func note(said map[string]bool, e ast.Expr) {
+	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING && coded.MatchString(lit.Value) {
+		said[strings.Trim(lit.Value, `"`)] = true
+	}
+}
+
+func called(c *ast.CallExpr) string {
+	switch f := c.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
+}
+
+func sources(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	all := map[string]*ast.File{}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			if all[name], err = parser.ParseFile(fset, name, nil, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+var fset = token.NewFileSet()
