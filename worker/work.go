@@ -39,6 +39,10 @@ func (w *service) work(ctx context.Context) error {
 		return err
 	}
 	defer temporal.Close()
+	// Before this worker asks for work: a pathway that is due is to know when it looks.
+	if err := w.await(ctx, "PostgreSQL or Temporal", func() error { return w.rouse(ctx, temporal) }); err != nil {
+		return err
+	}
 	w.log.Warn("for trial data only: nobody verifies yet who sends a message, and payloads are not encrypted")
 
 	broken := make(chan error, 2)
@@ -51,6 +55,7 @@ func (w *service) work(ctx context.Context) error {
 		running = append(running, one)
 	}
 	w.health.working(temporal)
+	go w.keepRousing(ctx, temporal)
 	w.log.Info("the worker is ready", "identity", w.temporal.Identity)
 	select {
 	case err := <-broken:
