@@ -731,8 +731,10 @@ func (w *witness) heardOfRestore(p *Pathway, r Restore, now time.Time) error {
 	if w.outcome == "" {
 		w.restores = append(w.restores, alarm{Restored, r.ID, now})
 	}
-	if mails := p.Sendable(farFuture); len(mails) > 0 {
-		return fmt.Errorf("%s may still go out after a restore", mails[0].Key)
+	for _, m := range p.Outbox {
+		if !m.GivenUp {
+			return fmt.Errorf("%s may still go out after a restore", m.Key)
+		}
 	}
 	return w.holdsStand(p)
 }
