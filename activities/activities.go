@@ -97,7 +97,8 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 	claimed, status, err := a.Store.Claim(ctx, in.Pathway, in.Key, lease)
 	switch {
 	case errors.Is(err, records.ErrMailPaused):
-		return "", temporal.NewApplicationErrorWithOptions(err.Error(), "paused", temporal.ApplicationErrorOptions{NextRetryDelay: pauseBetween})
+		return "", temporal.NewApplicationErrorWithOptions(err.Error(), "paused", temporal.ApplicationErrorOptions{
+			NextRetryDelay: pauseBetween, Category: temporal.ApplicationErrorCategoryBenign}) // no fault: it is not to fill the log
 	case err != nil:
 		return "", fmt.Errorf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err))
 	case claimed.ID == "" && (status == pathway.ClaimedMail || status == pathway.PendingMail): // pending: it has just been given back
