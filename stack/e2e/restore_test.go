@@ -26,7 +26,7 @@ import (
 func TestWhatIsDestroyedComesBack(t *testing.T) {
 	t.Parallel()
 	h := ownHouse(t)
-	ctx := within(t, 6*time.Minute)
+	ctx := within(t, 8*time.Minute)
 	sleeper := h.enrol(ctx, t, h.team(), nil) // who waits for nobody but a prescriber, for two days
 	p := h.enrol(ctx, t, h.team(), nil)
 	plot := story(t, 0, p.team)
@@ -111,8 +111,8 @@ func TestWhatIsDestroyedComesBack(t *testing.T) {
 	if out, problem, exit := h.starter(ctx, t, nil, "resume-mail"); exit != 0 {
 		t.Fatalf("%d: %s%s", exit, out, problem)
 	}
-	await(ctx, t, "those who have to confirm to hear of it", func() error {
-		for _, staff := range []string{p.therapist, p.prescriber, sleeper.therapist, sleeper.prescriber} {
+	await(within(t, time.Minute), t, "those who have to confirm to hear of it", func() error {
+		for _, staff := range []string{p.therapist, p.prescriber, q.therapist, q.prescriber} {
 			if mails, err := h.inbox(ctx, address(staff)); err != nil || len(mails) == 0 {
 				return fmt.Errorf("%s has %d mails, %v", staff, len(mails), err)
 			}
