@@ -27,6 +27,20 @@ run:
 	@$(programs)
 	@exec $(STACK)
 
+## make backup [FILE=F]: write all that a running stack keeps into one file, and read it back
+.PHONY: backup
+backup:
+	@test -x bin/stack || { echo 'There is no bin/stack: make run builds it.' >&2; exit 1; }
+	@bin/stack backup --data $(DATA) '$(or $(FILE),kap-$(shell date -u +%Y%m%dT%H%M%SZ).backup)'
+
+## make restore FILE=F: bring a backup back, where no stack runs; then make run
+.PHONY: restore
+restore:
+	@if ! [ '$(FILE)' ]; then echo 'Which backup? make restore FILE=kap-….backup' >&2; exit 2; fi
+	@build/prepare go postgresql
+	@$(programs)
+	@bin/stack restore --data $(DATA) '$(FILE)'
+
 ## make build: build the worker, the starter and the stack into bin/
 .PHONY: build
 build:

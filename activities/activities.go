@@ -78,6 +78,9 @@ func (a *Activities) Stored(ctx context.Context, in StoredInput) ([]records.Comm
 // of its answer.
 const lease = 2 * time.Minute
 
+// pauseBetween is how often a delivery looks whether mail has been resumed.
+const pauseBetween = 10 * time.Second
+
 // MailAttempt bounds one try at delivering a mail.
 const MailAttempt = 90 * time.Second
 
@@ -89,10 +92,14 @@ type DeliverInput struct {
 }
 
 // Deliver sends one mail of the outbox at most once and says what became of it; a digest takes along those of other pathways
-// to the same person. It returns an error where another try makes sense: nothing has gone out then.
+// to the same person. It returns an error where another try makes sense: nothing has gone out then. So it waits, visibly, while
+// mail is paused.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.MailStatus, error) {
 	claimed, status, err := a.Store.Claim(ctx, in.Pathway, in.Key, lease)
 	switch {
+	case errors.Is(err, records.ErrMailPaused):
+		return "", temporal.NewApplicationErrorWithOptions(err.Error(), "paused", temporal.ApplicationErrorOptions{
+			NextRetryDelay: pauseBetween, Category: temporal.ApplicationErrorCategoryBenign}) // no fault: it is not to fill the log
 	case err != nil:
 		return "", fmt.Errorf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err))
 	case claimed.ID == "" && (status == pathway.ClaimedMail || status == pathway.PendingMail): // pending: it has just been given back

@@ -603,3 +603,29 @@ func TestErrorsNameNobody(t *testing.T) {
 	o.silentAbout(err)
 	service.gets(t, 0)
 }
+
+// While mail is paused a delivery waits, says so where people look, and goes on by itself.
+// shows: restored-paused
+func TestADeliveryWaitsWhileMailIsPaused(t *testing.T) {
+	t.Parallel()
+	service := newInbox(t, status(http.StatusAccepted))
+	o := newPost(t, service.URL, enough)
+	if _, _, err := o.acts.Store.MarkRestored(t.Context(), time.Now(), "a test"); err != nil {
+		t.Fatal(err)
+	}
+	o.do(`update mail set status = 'pending'`) // as one that is written since
+	_, err := o.deliver()
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) || failed.NonRetryable() || failed.Type() != "paused" || failed.NextRetryDelay() != 10*time.Second || !strings.Contains(failed.Message(), "starter resume-mail") {
+		t.Fatalf("found %#v", err)
+	}
+	o.is(pathway.PendingMail)
+	service.gets(t, 0)
+	if _, err := o.acts.Store.ResumeMail(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := o.deliver(); found != pathway.SentMail || err != nil {
+		t.Errorf("found %s, %v", found, err)
+	}
+	service.gets(t, 1)
+}

@@ -41,6 +41,9 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 	tasks := p.Tasks(now)
 	acts := p.acts(now, tasks)
 	if len(acts) == 0 && len(p.Pending) == 0 {
+		acts = p.caughtUp()
+	}
+	if len(acts) == 0 && len(p.Pending) == 0 {
 		return nil, p.nextWake(now, tasks)
 	}
 	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}

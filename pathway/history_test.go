@@ -33,6 +33,8 @@ type history struct {
 	turn    int
 	tried   map[string]int
 
+	restore *Restore // of which the records tell with the next step
+
 	obliging bool // the pathway works once all that is asked for is said
 	together bool // what is said now comes together with what was said before
 }
@@ -58,6 +60,7 @@ type temper struct {
 	away     bool // the worker is down now and then
 	lost     bool // mails to the client get lost
 	folded   bool // the steps are kept and folded at the end
+	restores bool // the records are restored from a backup now and then
 }
 
 const (
@@ -127,6 +130,7 @@ func (h *history) begin() {
 	h.away = !h.watched && percent(h.chance, 5)
 	h.lost = !h.watched && percent(h.chance, 5)
 	h.folded = !h.lost && percent(h.chance, 3)
+	h.restores = !h.watched && !h.lost && !h.folded && percent(h.chance, 8)
 	if percent(h.chance, 14) {
 		h.silent = of(h.chance, consentSilence, consentSilence, measureSilence, sessionSilence, closingSilence)
 	}
@@ -237,6 +241,9 @@ func (h *history) deliver() {
 		if h.told != nil {
 			h.tell("    mail: %s", m.Key)
 		}
+		if h.w.gone[m.Key] || m.Staff == "" && !h.p.CatchingUp.IsZero() {
+			h.fail("%s fell due before the restore, and is mailed after it", m.Key)
+		}
 		h.check(h.w.mailed(h.p, m, h.now))
 		h.p.Delivered(m.Key)
 		if m.Staff == "" {
@@ -258,6 +265,10 @@ func (h *history) write(step int, entries ...Entry) {
 }
 
 func (h *history) answer(s Step) Answer {
+	if r := h.restore; r != nil {
+		h.restore = nil
+		return Answer{Restored: r}
+	}
 	a := Answer{Acts: make([]ActAnswer, len(s.Acts))}
 	for i, act := range s.Acts {
 		switch act.Do {
@@ -271,6 +282,9 @@ func (h *history) answer(s Step) Answer {
 			a.Acts[i] = h.p.Place(act, h.cal, busy)
 		case WithdrawDeed:
 			a.Acts[i].Mail = WithdrawnMail
+			if at := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.restores && h.p.Outbox[at].GivenUp {
+				a.Acts[i].Mail = UnknownMail
+			}
 			if h.lost {
 				a.Acts[i].Mail = of(h.chance, WithdrawnMail, UnknownMail, RejectedMail)
 			}
@@ -310,6 +324,10 @@ func (h *history) oneTurn() {
 		h.meddle()
 		return
 	}
+	if h.restores && percent(h.chance, 3) {
+		h.restored()
+		return
+	}
 	tasks := h.p.Tasks(h.now)
 	if len(tasks) > 0 && !percent(h.chance, h.idle) {
 		first, most, done := h.Int(0, len(tasks)-1), h.Int(1, 4), 0
@@ -327,6 +345,35 @@ func (h *history) oneTurn() {
 		}
 	}
 	h.wait()
+}
+
+// restored lets some days pass, as they do when nobody says anything, and loses them: the pathway is as it was, and it is later.
+func (h *history) restored() {
+	was, to := h.p, h.now
+	lost, err := was.clone()
+	if err != nil {
+		h.fail("%v", err)
+	}
+	until := to.Add(time.Duration(h.Int(1, 200)) * time.Hour)
+	h.p = lost
+	for wake := (Wake{At: to}); !wake.At.IsZero() && !wake.At.After(until); h.now = wake.At {
+		for _, m := range lost.Sendable(h.now) {
+			a := was.appointment(m.Session) // one that is booked only now will be booked, and told of, anew
+			if timed := m.Kind == ReminderMail || m.Kind == QuestionnaireMail; timed && a != nil && a.Revision == m.Revision || m.Kind == ConsentMail {
+				h.w.gone[m.Key] = true
+			}
+			lost.Delivered(m.Key)
+		}
+		var step *Step
+		if step, wake = lost.Due(h.now); step != nil {
+			lost.Settle(*step, h.answer(*step))
+		}
+	}
+	h.p, h.now, h.wakes = was, until, 0
+	h.restore = &Restore{ID: fmt.Sprintf("restore-%d", h.turn), To: to}
+	h.tell("restored to %s", h.p.clockTime(to))
+	h.p.Rouse(h.restore.ID, h.now)
+	h.work()
 }
 
 // after: an ended pathway takes what is still owed, what went wrong, and corrections; and refuses the rest.

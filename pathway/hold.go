@@ -57,13 +57,14 @@ const (
 	Worsening    Cause = "worsening"     // both clinicians
 	Deviation    Cause = "deviation"     // both clinicians
 	Concern      Cause = "concern"       // whoever placed it
+	Restored     Cause = "restored"      // both clinicians: what was recorded after a backup is lost
 )
 
 // Options lists what a person may write; the other causes are found by the rules.
 func (Cause) Options() []string { return []string{string(Crisis), string(Concern)} }
 
 // urgent says whether somebody has to look at once.
-func (c Cause) urgent() bool { return c != Worsening && c != Concern }
+func (c Cause) urgent() bool { return c != Worsening && c != Concern && c != Restored }
 
 // flag is a finding that holds the pathway: it follows from what is on record, and a correction can take it away.
 type flag struct {
@@ -147,7 +148,7 @@ func (p *Pathway) lift(at time.Time) {
 	flags := p.flags()
 	for i := range p.Holds {
 		h := &p.Holds[i]
-		if h.Lifted || h.Cause == Concern || h.From == enrolmentEntry { // a crisis takes an assessment, whoever named it
+		if h.Lifted || h.Cause == Concern || h.Cause == Restored || h.From == enrolmentEntry { // a crisis takes an assessment, whoever named it
 			continue
 		}
 		stands := slices.ContainsFunc(flags, func(f flag) bool { return f.from == h.From && f.cause == h.Cause && f.what == h.What })

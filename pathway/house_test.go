@@ -28,6 +28,9 @@ type house struct {
 	steps   []Step
 	answers []Answer
 	settled []Settled
+
+	restore *Restore // of which the records tell with the next step
+	unknown bool     // since then a mail that was given up may have gone out
 }
 
 func newYork() *time.Location { zone, _ := time.LoadLocation("America/New_York"); return zone }
@@ -116,17 +119,37 @@ func (h *house) work() {
 
 func (h *house) answer(s Step) Answer {
 	var a Answer
+	if a.Restored, h.restore = h.restore, nil; a.Restored != nil {
+		return a
+	}
 	for _, act := range s.Acts {
 		switch act.Do {
 		case BookDeed, MoveDeed:
 			a.Acts = append(a.Acts, h.p.Place(act, h.cal, h.busy(act)))
 		case WithdrawDeed:
-			a.Acts = append(a.Acts, ActAnswer{Mail: WithdrawnMail})
+			status := WithdrawnMail
+			if i := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.unknown && h.p.Outbox[i].GivenUp {
+				status = UnknownMail
+			}
+			a.Acts = append(a.Acts, ActAnswer{Mail: status})
 		default:
 			a.Acts = append(a.Acts, ActAnswer{})
 		}
 	}
 	return a
+}
+
+// restored brings back a pathway as it was at a moment, and tells it so, as the worker and the records do.
+func (h *house) restored(was *Pathway, to time.Time) {
+	h.t.Helper()
+	q, err := was.clone()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.p, h.mails, h.unknown = q, nil, true
+	h.restore = &Restore{ID: fmt.Sprintf("restore-%d", len(h.journal)), To: to}
+	h.p.Rouse(h.restore.ID, h.now)
+	h.work()
 }
 
 func (h *house) busy(act Act) []Span {

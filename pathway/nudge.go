@@ -274,7 +274,7 @@ func (p *Pathway) settleNudge(s Step, act Act, say func(string, string, ...any))
 	}
 	switch act.Do {
 	case NudgeDeed:
-		m := Mail{Key: act.Key, Kind: act.Mail, Staff: act.Staff, Since: act.Since, Until: s.At.Add(day)}
+		m := Mail{Key: act.Key, Kind: act.Mail, Staff: act.Staff, Since: act.Since, Until: s.At.Add(day), GivenUp: p.missed(act.About)}
 		switch act.Mail {
 		case UrgentMail:
 		case DigestMail: // all pathways' at one moment, once the last of them is written, so that one mail can hold them

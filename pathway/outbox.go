@@ -64,14 +64,14 @@ type Mail struct {
 	From     time.Time `json:"from,omitzero"`      // not before: the hours of mail
 	Until    time.Time `json:"until,omitzero"`     // after this it is too late; zero: never
 	AnyHour  bool      `json:"any_hour,omitempty"` // it goes out at night, too
-	GivenUp  bool      `json:"given_up,omitempty"`
-	Again    time.Time `json:"again,omitzero"` // it was being sent when it became too late: look again then
+	GivenUp  bool      `json:"given_up,omitempty"` // it did not go out, or nobody knows whether it did
+	Again    time.Time `json:"again,omitzero"`     // it was being sent when it became too late: look again then
 }
 
 // write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
 func (p *Pathway) write(s Step, m Mail) {
 	at := s.At
-	m.Zone = s.Mailing.Zone
+	m.Zone, m.GivenUp = s.Mailing.Zone, !p.CatchingUp.IsZero() // it may have gone out before the restore
 	if !s.Mailing.MailPermission {
 		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, p.near(m, at))
 		return

@@ -168,6 +168,9 @@ type Pathway struct {
 	Unheard       bool      `json:"unheard,omitempty"`       // a signal was refused, and nobody has been heard since
 	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
 	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
+
+	Restored   Restore   `json:"restored,omitzero"`    // the last time, that it has heard of, that the records were restored
+	CatchingUp time.Time `json:"catching_up,omitzero"` // since it heard of that, until it has worked off what fell due before
 }
 
 // Later is a message that came in after the ending: it changes no outcome, and both clinicians hear of it.

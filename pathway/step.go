@@ -75,6 +75,7 @@ const (
 	AskDeed      Deed = "ask"      // a mail asks the client for something
 	CallDeed     Deed = "call"     // a coordinator is asked to call the client
 	EndDeed      Deed = "end"
+	CatchUpDeed  Deed = "catch-up" // what fell due before a restore was heard of is worked off
 )
 
 // Act is one thing that a step does.
@@ -117,6 +118,9 @@ type Answer struct {
 	Gap bool `json:"gap,omitempty"`
 	// Form is the practice's consent form, where it is newer than the pathway's.
 	Form *ConsentDocument `json:"form,omitempty"`
+	// Restored says that the records were restored from a backup. Then the step only writes its entries: none of its acts is
+	// carried out or answered, because the pathway has to look again at what it owes.
+	Restored *Restore `json:"restored,omitempty"`
 }
 
 // ActAnswer is what the world said to one act: a place in the calendar, or why there is none; or where a withdrawn mail was.
@@ -155,6 +159,9 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 	if a.Gap {
 		say("gap", "the records had lost steps before %d; they were written anew", s.Number)
 	}
+	if a.Restored != nil {
+		p.restored(s, *a.Restored, say)
+	}
 	for i, act := range s.Acts {
 		if i >= len(a.Acts) {
 			break
@@ -181,7 +188,13 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 				tell(m.fact(), "reminder", "%s reminder of %s", act.Rule, x.Name)
 			}
 		case ReportDeed:
-			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
+			x := p.appointment(act.Session)
+			switch {
+			case x == nil || !p.handled(x, act):
+			case !p.CatchingUp.IsZero():
+				say("mail-unknown", "nobody knows whether the %s reminder of %s went out before the restore", act.Rule, x.Name)
+				p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s may not have been sent", act.Rule, x.Name), x.Start, false)
+			default:
 				say("too-late", "the %s reminder of %s came too late and was not sent", act.Rule, x.Name)
 				p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s could not be sent in time", act.Rule, x.Name), x.Start, false)
 			}
@@ -193,6 +206,9 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
 			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)
 			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+		case CatchUpDeed:
+			p.CatchingUp = time.Time{}
+			say("caught-up", "what fell due before the restore was heard of is worked off: its mails are unknown and are not sent again")
 		}
 	}
 	return done, settled

@@ -20,12 +20,13 @@ var raise = map[Cause]func(*house){
 	Deviation: func(h *house) {
 		h.must("consent", "by", "t-lane", "decision", "withdrawn", "at", rfc(h.p.lastDosed().Start.Add(-time.Minute)))
 	},
-	Concern: func(h *house) { h.must("hold", "by", "p-singh", "cause", "concern", "reason", "a question") },
+	Concern:  func(h *house) { h.must("hold", "by", "p-singh", "cause", "concern", "reason", "a question") },
+	Restored: func(h *house) { h.restored(h.p, h.now.Add(-time.Hour)) },
 }
 
 // The causes and their releasers. What a release rests on comes first.
 func TestWhoReleasesWhichHold(t *testing.T) {
-	shows(t, "hold-crisis", "hold-item-9", "hold-adverse-event", "hold-worsening", "hold-deviation", "hold-concern", "item-9-safety-plan")
+	shows(t, "hold-crisis", "hold-item-9", "hold-adverse-event", "hold-worsening", "hold-deviation", "hold-concern", "hold-restored", "item-9-safety-plan")
 	t.Parallel()
 	safe := []any{"by", "t-lane", "outcome", "safe-to-continue", "safety_plan_reviewed", true}
 	for _, row := range []struct {
@@ -43,6 +44,7 @@ func TestWhoReleasesWhichHold(t *testing.T) {
 		{Worsening, []Role{Therapist, Prescriber}, nil},
 		{Deviation, []Role{Therapist, Prescriber}, nil},
 		{Concern, []Role{Prescriber}, nil},
+		{Restored, []Role{Therapist, Prescriber}, nil},
 	} {
 		h := walk(t, 1)
 		raise[row.cause](h)
@@ -84,7 +86,7 @@ func TestWhoReleasesWhichHold(t *testing.T) {
 	h.refused(WrongPerson, "release", "by", "p-singh", "hold", "hold-1", "reason", "fine")
 	h.must("release", "by", "t-lane", "hold", "hold-1", "reason", "answered")
 	// What the rules find, nobody writes by hand.
-	for _, cause := range []Cause{ItemNine, AdverseCause, Worsening, Deviation} {
+	for _, cause := range []Cause{ItemNine, AdverseCause, Worsening, Deviation, Restored} {
 		h.refused(BadValue, "hold", "by", "t-lane", "cause", string(cause), "reason", "seen")
 	}
 	h.refused(MissingField, "hold", "by", "t-lane", "cause", "crisis")
@@ -125,7 +127,7 @@ func TestReleasingOneHoldLeavesTheOthers(t *testing.T) {
 	shows(t, "holds-separate")
 	t.Parallel()
 	h := walk(t, 1)
-	causes := []Cause{Crisis, ItemNine, AdverseCause, Worsening, Deviation, Concern}
+	causes := []Cause{Crisis, ItemNine, AdverseCause, Worsening, Deviation, Concern, Restored}
 	for _, c := range causes {
 		h.now = h.now.Add(time.Hour)
 		raise[c](h)

@@ -29,6 +29,9 @@ type witness struct {
 	urgent map[string]time.Time // and urgent mail
 	open   map[string]*watched
 	looked int // at which message the ladders were looked at last
+
+	restores []alarm
+	gone     map[string]bool // what was mailed before a restore, and is never mailed again
 }
 
 // fact is one thing that somebody said and that was taken.
@@ -70,7 +73,7 @@ func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
 	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
-		keys: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
+		keys: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
 func (w *witness) visit(name string) *visit {
@@ -376,7 +379,7 @@ func (w *witness) alarms() []alarm {
 			all = append(all, alarm{AdverseCause, e.id, e.at})
 		}
 	}
-	return all
+	return append(all, w.restores...)
 }
 
 // before is the ninth item of the PHQ-9 before another; 3 where there is none, so that nothing has risen.
@@ -399,7 +402,7 @@ func (w *witness) releasers(cause Cause, from string) []Role {
 	switch cause {
 	case AdverseCause:
 		return []Role{Prescriber}
-	case Worsening, Deviation:
+	case Worsening, Deviation, Restored:
 		return clinicians
 	case Concern:
 		for _, f := range w.facts {
@@ -684,6 +687,9 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 	if a.Form != nil {
 		w.forms = append(w.forms, IssuedForm{*a.Form, s.At})
 	}
+	if a.Restored != nil {
+		return w.heardOfRestore(p, *a.Restored, s.At)
+	}
 	for i, act := range s.Acts {
 		answer := a.Acts[i]
 		if answer.Refused != "" {
@@ -722,6 +728,19 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 		}
 	}
 	return nil
+}
+
+// heardOfRestore: from the step on with which a pathway hears of it, it is held and nothing waits to be mailed.
+func (w *witness) heardOfRestore(p *Pathway, r Restore, now time.Time) error {
+	if w.outcome == "" {
+		w.restores = append(w.restores, alarm{Restored, r.ID, now})
+	}
+	for _, m := range p.Outbox {
+		if !m.GivenUp {
+			return fmt.Errorf("%s may still go out after a restore", m.Key)
+		}
+	}
+	return w.holdsStand(p)
 }
 
 func (w *witness) planned(name string, kind Kind, start time.Time) *visit {

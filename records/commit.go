@@ -24,7 +24,7 @@ type Committed struct {
 // Commit writes a step once: journal, calendar, outbox and read model together. The same step again gets the old answer.
 // Where another stands at its number, nothing is written and that one comes back. Where the records have lost the steps
 // before it, they are written anew from the pathway and the answer says so. It returns [ErrNotFound] for a pathway that
-// was never enrolled.
+// was never enrolled. Where the records were restored since the last step, the answer says so, and none of the acts is done.
 //
 // p is the pathway as it was when the step was made; Commit changes it. form is the practice's consent form, which a pathway
 // that has an older one hears of with the answer.
@@ -34,9 +34,12 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 		var client string
 		var last int
 		var lastDigest string
+		var restored *string
+		var to *time.Time
 		end := chain{pathway: step.Pathway}
-		err := tx.QueryRow(ctx, `select client, last_step, last_digest, journal_number, journal_hash from pathway where code = $1 for update`, step.Pathway).
-			Scan(&client, &last, &lastDigest, &end.number, &end.hash)
+		err := tx.QueryRow(ctx, `
+			select client, last_step, last_digest, journal_number, journal_hash, r.id, r.restored_to from pathway p left join restored r on r.id = p.unheard
+			where code = $1 for update of p`, step.Pathway).Scan(&client, &last, &lastDigest, &end.number, &end.hash, &restored, &to)
 		if err != nil {
 			return missing(err, "pathway %s", step.Pathway)
 		}
@@ -52,8 +55,10 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 			}
 		}
 		out.Answer.Gap = step.Number != last+1 || step.Previous != lastDigest
-		if out.Answer.Acts, err = answer(ctx, tx, calendar, p, client, step); err != nil {
-			return err
+		if out.Answer.Restored = unheard(restored, to); out.Answer.Restored == nil { // or the pathway looks again before it acts
+			if out.Answer.Acts, err = answer(ctx, tx, calendar, p, client, step); err != nil {
+				return err
+			}
 		}
 		if p.Outdates(form) {
 			out.Answer.Form = &form
@@ -262,7 +267,14 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 		if err != nil {
 			return err
 		}
-		b.Queue(`insert into mail (pathway, key, body, step) values ($1, $2, $3, $4) on conflict (pathway, key) do nothing`, p.Code, m.Key, mail, step.Number)
+		status := pathway.PendingMail
+		if m.GivenUp { // it may have gone out before a restore
+			status = pathway.UnknownMail
+		}
+		b.Queue(`insert into mail (pathway, key, body, step, status) values ($1, $2, $3, $4, $5) on conflict (pathway, key) do nothing`, p.Code, m.Key, mail, step.Number, status)
+	}
+	if a.Restored != nil {
+		b.Queue(`update pathway set unheard = null where code = $1`, p.Code)
 	}
 	if err := project(b, p, step); err != nil {
 		return err

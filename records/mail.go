@@ -33,7 +33,8 @@ type Waiting struct {
 }
 
 // Claim takes a mail from the outbox for sending, for as long as lease says. Where it cannot be claimed, the status says
-// why: it was sent or withdrawn, nobody knows (a claim ran out), or another claim is still running.
+// why: it was sent or withdrawn, nobody knows (a claim ran out), or another claim is still running. It returns [ErrMailPaused] for
+// one that could go out, and does not because the records were restored.
 func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration) (Claimed, pathway.MailStatus, error) {
 	var c Claimed
 	err := s.inTransaction(ctx, func(tx pgx.Tx) (err error) {
@@ -47,9 +48,13 @@ func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration
 		return Claimed{}, "", err
 	}
 	var status pathway.MailStatus
+	var paused bool
 	err = s.pool.QueryRow(ctx, `
 		update mail set status = case when status = 'claimed' and claimed_until < now() then 'unknown' else status end
-		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
+		where pathway = $1 and key = $2 returning status, exists (select from restored where resumed_at is null)`, code, key).Scan(&status, &paused)
+	if err == nil && paused && status == pathway.PendingMail {
+		return Claimed{}, status, ErrMailPaused
+	}
 	return Claimed{}, status, missing(err, "mail %s of pathway %s", key, code)
 }
 
@@ -70,7 +75,8 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	var until time.Time
 	err = tx.QueryRow(ctx, `
 		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4
-		where pathway = $1 and key = $2 and status = 'pending' returning id, claim, claimed_until, body`, code, key, lease, after).
+		where pathway = $1 and key = $2 and status = 'pending' and not exists (select from restored where resumed_at is null)
+		returning id, claim, claimed_until, body`, code, key, lease, after).
 		Scan(&c.ID, &c.Claim, &until, &body)
 	if err != nil {
 		return c, err

@@ -20,6 +20,7 @@ type Numbers struct {
 	Mails      []MailCount // without those that were sent or taken back
 	MailSince  *time.Time  // since when the mail that waits longest could have gone out
 	Refusals   []RefusalCount
+	Paused     bool // mail, since a restore
 }
 
 // PathwayCount is how many pathways are in one phase and need one kind of attention.
@@ -81,6 +82,9 @@ func (s *Store) Numbers(ctx context.Context, now time.Time) (Numbers, error) {
 			select min(since) from (select greatest(created_at, (body->>'from')::timestamptz) since from mail where status = 'pending') waiting
 			where since <= $1`, now).Scan(&n.MailSince)
 		if err != nil {
+			return err
+		}
+		if err = tx.QueryRow(ctx, `select exists (select from restored where resumed_at is null)`).Scan(&n.Paused); err != nil {
 			return err
 		}
 		n.Refusals, err = collect[RefusalCount](ctx, tx, `select name, code, count(*) from journal where kind = 'rejected' group by 1, 2 order by 1, 2`)

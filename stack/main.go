@@ -1,6 +1,6 @@
 // Command stack runs everything on one machine: PostgreSQL, Temporal's server and its Web UI, the inbox that stands in
 // for SendGrid, and the project's worker. It stops on SIGTERM or Ctrl-C, and goes on where it stopped when it is
-// started again on the same data folder. For trials and for learning; many machines run the same worker against a
+// started again on the same data folder; stack backup and stack restore keep a copy of what it holds. For trials and for learning; many machines run the same worker against a
 // Temporal cluster instead.
 package main
 
@@ -38,6 +38,9 @@ func main() {
 			os.Exit(inbox.Main(os.Args[2:]))
 		}
 	}
+	if isCommand(os.Args[1:]) {
+		os.Exit(carryOut(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	options, err := parse(os.Args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -59,6 +62,12 @@ type options struct {
 	starter string
 }
 
+const usage = `Usage: stack [flags]                          run everything on this machine
+       stack backup [--data folder] FILE     write all that is kept into one file, while it runs
+       stack restore [--data folder] FILE    bring it back, while it does not
+
+`
+
 func parse(args []string) (options, error) {
 	var o options
 	noWorker := false
@@ -74,11 +83,15 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.starter, "starter", sibling("starter"), "the starter's `program`, which enrols the clients of the stories")
 	flags.StringVar(&o.stories, "stories", "", "a `file` of stories to tell instead of the ones that come with kap")
 	flags.BoolVar(&o.empty, "empty", false, "tell no stories")
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
-		err := fmt.Errorf("%q is not understood: the stack takes flags only, see --help", flags.Arg(0))
+		err := fmt.Errorf("%q is not understood: the stack takes flags, or begins with %s or %s, see --help", flags.Arg(0), backupCommand, restoreCommand)
 		fmt.Fprintln(os.Stderr, "stack:", err)
 		return o, err
 	}

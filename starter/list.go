@@ -107,6 +107,7 @@ func (d *desk) list(ctx context.Context, f listFlags) error {
 	if f.asJSON {
 		return d.listJSON(found, f.names)
 	}
+	d.sayPaused(ctx, store)
 	return d.listTable(found, nil)
 }
 

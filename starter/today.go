@@ -73,6 +73,7 @@ func (d *desk) today(ctx context.Context, f todayFlags) error {
 	if f.asJSON {
 		return d.agendaJSON(a)
 	}
+	d.sayPaused(ctx, d.store)
 	d.sayAgenda(a)
 	return nil
 }

@@ -141,7 +141,7 @@ func (a *account) releasers(h *hold) []pathway.Role {
 	switch h.Cause {
 	case pathway.AdverseCause:
 		return []pathway.Role{pathway.Prescriber}
-	case pathway.Worsening, pathway.Deviation:
+	case pathway.Worsening, pathway.Deviation, pathway.Restored:
 		return []pathway.Role{pathway.Therapist, pathway.Prescriber}
 	case pathway.Concern:
 		for _, f := range a.facts {

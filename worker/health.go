@@ -49,11 +49,15 @@ type report map[string]string
 const (
 	well    = "ok"
 	unknown = "not known"
+	// paused is well, too: nothing is wrong with the worker, and starting it again would not help.
+	paused = "ok, but mail is paused since the records were restored, until starter resume-mail"
 )
 
 func (r report) ready() bool {
-	return !slices.ContainsFunc(slices.Collect(maps.Values(r)), func(says string) bool { return says != well })
+	return !slices.ContainsFunc(slices.Collect(maps.Values(r)), func(says string) bool { return !fine(says) })
 }
+
+func fine(says string) bool { return says == well || says == paused }
 
 // report asks PostgreSQL and Temporal at once: neither may hide behind the other.
 func (h *health) report(ctx context.Context) report {
@@ -63,6 +67,9 @@ func (h *health) report(ctx context.Context) report {
 	go func() { temporal <- h.ofTemporal(ctx) }()
 	r := h.ofRecords(ctx)
 	maps.Copy(r, <-temporal)
+	if restored, err := h.store.MailPaused(ctx); err == nil && restored != nil && r["mails"] == well {
+		r["mails"] = paused
+	}
 	return r
 }
 

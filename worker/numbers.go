@@ -28,6 +28,7 @@ var (
 	overdueDesc    = desc("kap_tasks_overdue", "Open tasks that should have been done by now.", "role")
 	mailsDesc      = desc("kap_mails", "Mails that were neither sent nor taken back.", "status")
 	mailAgeDesc    = desc("kap_mail_oldest_pending_seconds", "For how long the mail that waits longest could have gone out.")
+	pausedDesc     = desc("kap_mail_paused", "Whether mail waits since the records were restored, until starter resume-mail.")
 	refusalsDesc   = desc("kap_refusals_total", "Messages that were refused.", "message", "code")
 )
 
@@ -41,7 +42,7 @@ func (g gauges) set(d *prometheus.Desc, n int, labels ...string) {
 // Collect says of each part whether it is well.
 func (h *health) Collect(out chan<- prometheus.Metric) {
 	for part, says := range h.report(context.Background()) {
-		gauges(out).set(readyDesc, oneIf(says == well), part)
+		gauges(out).set(readyDesc, oneIf(fine(says)), part)
 	}
 }
 
@@ -56,7 +57,7 @@ type numbers struct {
 
 // Describe names what Collect sends.
 func (c numbers) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, refusalsDesc} {
+	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, refusalsDesc} {
 		out <- d
 	}
 }
@@ -112,6 +113,7 @@ func send(g gauges, n records.Numbers, now time.Time) {
 		age = int(now.Sub(*n.MailSince).Seconds())
 	}
 	g.set(mailAgeDesc, age)
+	g.set(pausedDesc, oneIf(n.Paused))
 }
 
 func find[T any](all []T, is func(T) bool) T {

@@ -39,6 +39,10 @@ func (w *service) work(ctx context.Context) error {
 		return err
 	}
 	defer temporal.Close()
+	// Before this worker asks for work: a pathway that is due is to know when it looks.
+	if err := w.await(ctx, "PostgreSQL or Temporal", func() error { return w.rouse(ctx, temporal) }); err != nil {
+		return err
+	}
 	w.log.Warn("for trial data only: nobody verifies yet who sends a message, and payloads are not encrypted")
 
 	broken := make(chan error, 2)
@@ -53,6 +57,7 @@ func (w *service) work(ctx context.Context) error {
 	w.health.working(temporal)
 	w.log.Info("the worker is ready", "identity", w.temporal.Identity, "release", w.version.BuildID)
 	go w.introduce(ctx, temporal)
+	go w.keepRousing(ctx, temporal)
 	select {
 	case err := <-broken:
 		return err

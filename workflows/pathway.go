@@ -26,6 +26,10 @@ const (
 // WorkflowID is the id of a pathway's workflow. It is never used for a second one.
 func WorkflowID(code string) string { return "pathway-" + code }
 
+// RestoredSignal is sent by the worker, with the restore's id, to a pathway that may sleep and has yet to hear that the records were
+// restored from a backup. It is no message of the staff's.
+const RestoredSignal = "restored"
+
 // calendarPatience is how long the answer to a booking or a move waits for the calendar before it says "pending".
 const calendarPatience = 10 * time.Second
 
@@ -64,6 +68,7 @@ type run struct {
 	poked       bool             // something was said since the loop last looked
 	refresh     bool             // somebody asked for a fresh run
 	slept       bool             // it has waited once: a run that landed on an old release does not chase the new one in a circle
+	restore     string           // of which the worker has told, until the records are asked
 	recordsAway bool
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
@@ -78,10 +83,15 @@ func (r *run) loop(ctx workflow.Context) error {
 	for {
 		r.poked = false
 		now := now(ctx)
+		told := r.restore
+		r.p.Rouse(told, now)
 		step, wake := r.p.Due(now)
 		if step != nil {
 			if err := r.commit(ctx, *step); err != nil {
 				return err
+			}
+			if step.Roused() && r.restore == told {
+				r.restore = ""
 			}
 			continue
 		}
@@ -321,7 +331,16 @@ func (r *run) listen(ctx workflow.Context) error {
 			}
 		})
 	}
+	restored := workflow.GetSignalChannelWithOptions(ctx, RestoredSignal, workflow.SignalChannelOptions{Description: "From kap's worker, after a restore of the records. Not for people."})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for restored.Receive(ctx, &r.restore) {
+			r.poked = true
+		}
+	})
 	r.drain = func() {
+		if restored.ReceiveAsync(&r.restore) {
+			r.poked = true
+		}
 		for _, s := range r.signals {
 			var raw converter.RawValue
 			for s.channel.ReceiveAsync(&raw) {

@@ -28,6 +28,9 @@ func (f folder) releases() string       { return filepath.Join(string(f), "relea
 func (f folder) log(name string) string { return filepath.Join(string(f), "logs", name+".log") }
 func (f folder) env() string            { return filepath.Join(string(f), "env") }
 
+// sub is a folder in it that is laid out alike, for a cluster on its way to or from a backup.
+func (f folder) sub(name string) folder { return folder(filepath.Join(string(f), name)) }
+
 // openFolder makes the folder where it is missing and holds its lock until the file is closed. The kernel lets go of
 // the lock when the process dies, however it dies.
 func openFolder(path string) (folder, *os.File, error) {

@@ -76,15 +76,7 @@ func Start(ctx context.Context, config Config) (_ *Machine, err error) {
 
 func (m *Machine) preparePostgres(context.Context) error {
 	m.postgres = &postgres{folder: m.folder}
-	var err error
-	if m.postgres.bin, err = findPostgres(); err != nil {
-		return err
-	}
-	if m.postgres.account, err = postgresAccount(); err != nil {
-		return err
-	}
-	m.postgres.password, err = m.folder.password()
-	return err
+	return m.postgres.find()
 }
 
 // settlePorts names a port that is taken before anything is started.

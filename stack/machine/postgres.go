@@ -55,6 +55,25 @@ func findPostgres() (string, error) {
 	return "", errors.New("PostgreSQL is not installed: neither the search path nor /usr/lib/postgresql has its programs postgres and initdb")
 }
 
+// find looks for what the cluster is run with.
+func (p *postgres) find() (err error) {
+	if p.bin, p.account, err = programs(); err != nil {
+		return err
+	}
+	p.password, err = p.folder.password()
+	return err
+}
+
+// programs are PostgreSQL's, and who runs them.
+func programs() (string, account, error) {
+	bin, err := findPostgres()
+	if err != nil {
+		return "", account{}, err
+	}
+	as, err := postgresAccount()
+	return bin, as, err
+}
+
 // initialise makes the cluster once. It is made beside its place and moved there, so that a stack killed on the way
 // starts over and never takes half a cluster for a whole one.
 func (p *postgres) initialise(ctx context.Context) error {
@@ -75,19 +94,25 @@ func (p *postgres) initialise(ctx context.Context) error {
 	defer os.Remove(secret)
 	initdb := p.program("initdb", "--pgdata", draft, "--username", superuser, "--pwfile", secret,
 		"--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8")
-	var out strings.Builder
-	initdb.Stdout, initdb.Stderr = &out, &out
-	initdb.SysProcAttr.Setpgid = true
-	endWithParent(initdb.SysProcAttr, syscall.SIGKILL)
-	if err := spawn(initdb); err != nil {
-		return fmt.Errorf("initdb cannot be started: %w", err)
-	}
-	stop := context.AfterFunc(ctx, func() { _ = initdb.Process.Kill() })
-	defer stop()
-	if err := initdb.Wait(); err != nil {
-		return fmt.Errorf("initdb could not make the database cluster (%w):\n%s", err, strings.TrimSpace(out.String()))
+	if out, err := carryOut(ctx, initdb); err != nil {
+		return fmt.Errorf("initdb could not make the database cluster (%w):\n%s", err, out)
 	}
 	return os.Rename(draft, place)
+}
+
+// carryOut runs one of PostgreSQL's programs to its end and returns what it says.
+func carryOut(ctx context.Context, program *exec.Cmd) (string, error) {
+	var out strings.Builder
+	program.Stdout, program.Stderr = &out, &out
+	program.SysProcAttr.Setpgid = true
+	endWithParent(program.SysProcAttr, syscall.SIGKILL)
+	if err := spawn(program); err != nil {
+		return "", fmt.Errorf("it cannot be started: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = program.Process.Kill() })
+	defer stop()
+	err := program.Wait()
+	return strings.TrimSpace(out.String()), err
 }
 
 // command runs the server on TCP alone: a socket's path has a length limit that a data folder easily exceeds.
