@@ -72,7 +72,7 @@ test:
 	go test -race -timeout 20m ./...
 	go test -timeout 20m ./pathway -run Invariants -histories=100000
 	@rm -f bin/race.*
-	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 20m $$(../build/race-packages light)
+	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 30m $$(../build/race-packages light)
 	cd stack && go test -timeout 20m $$(../build/race-packages heavy)
 	cd deploy && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }

@@ -174,7 +174,7 @@ func TestAReleaseInTheMiddleOfAPathway(t *testing.T) {
 	t.Parallel()
 	h := ownHouse(t, "KAP_DEPLOYMENT=off")
 	first, later := h.config.WorkerPath, laterRelease(t, h.dir)
-	ctx := within(t, 5*time.Minute)
+	ctx := within(t, 8*time.Minute)
 	staff := diligent.Staff{Dosings: 1}
 
 	refreshed, waking := h.enrol(ctx, t, h.team(), nil), h.enrol(ctx, t, h.team(), nil)
