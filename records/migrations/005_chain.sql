@@ -21,7 +21,7 @@ declare
     last_number int;
     last_hash text;
 begin
-    for entry in select * from journal order by pathway, id loop
+    for entry in select * from journal order by pathway, id loop -- "by" in quotes: the loops of this language have a word of that name
         if entry.pathway <> pathway_now then
             pathway_now := entry.pathway;
             last_number := 0;
@@ -29,7 +29,7 @@ begin
         end if;
         last_number := last_number + 1;
         last_hash := encode(sha256(convert_to(pg_temp.part(last_hash) || pg_temp.part(entry.pathway) || pg_temp.part(last_number::text)
-            || pg_temp.part(entry.step::text) || pg_temp.part(entry.kind) || pg_temp.part(entry.name) || pg_temp.part(entry.by)
+            || pg_temp.part(entry.step::text) || pg_temp.part(entry.kind) || pg_temp.part(entry.name) || pg_temp.part(entry."by")
             || pg_temp.part(entry.message_id) || pg_temp.part(pg_temp.moment(entry.at)) || pg_temp.part(pg_temp.moment(entry.recorded))
             || pg_temp.part(entry.code) || pg_temp.part(entry.text) || pg_temp.part(entry.message::text) || pg_temp.part(entry.fact::text), 'UTF8')), 'hex');
         update journal set number = last_number, hash = last_hash where id = entry.id;
