@@ -21,7 +21,7 @@ declare
     last_number int;
     last_hash text;
 begin
-    for entry in select * from journal order by pathway, id loop
+    for entry in select * from journal order by pathway, id loop -- "by" in quotes: the loops of this language have a word of that name
         if entry.pathway <> pathway_now then
             pathway_now := entry.pathway;
             last_number := 0;
