@@ -77,7 +77,6 @@ type story struct {
 	said  []verify.Message
 	total int
 	other func(s *story, task pathway.Task) bool // does something else instead
-	mail  pathway.MailStatus
 }
 
 func (h *house) begin(code string, change func(*pathway.Enrolment)) *story {
