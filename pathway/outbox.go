@@ -216,7 +216,7 @@ func (p *Pathway) stale(m Mail) bool {
 		c := latest(p.Consents, farFuture)
 		return p.consentGate(farFuture).Code == "" || c != nil && c.Decision == Withdrawn || p.ending() != ""
 	case m.Kind == QuestionnaireMail && m.Session == "":
-		return len(p.unclosed(farFuture)) == 0 || p.ending() != Completed
+		return len(p.unclosed(farFuture)) == 0 || p.ending() != Completed || p.agreed(farFuture, CompleteReview)
 	case m.Kind == QuestionnaireMail:
 		if a := p.appointment(m.Session); a != nil && len(p.unmeasured(a.Start)) == 0 {
 			return true

@@ -481,6 +481,29 @@ func TestAfterTheMostAnythingElseNeedsBoth(t *testing.T) {
 	}
 }
 
+// Once both have decided to complete without the last measure, nobody is sent its questionnaire any more, also not one that waited.
+func TestAQuestionnaireThatWaitsIsTakenBackOnceBothComplete(t *testing.T) {
+	t.Parallel()
+	h := walk(t, 1)
+	h.silent = true
+	h.hold(Dosing)
+	h.hold(Integration, "next", "close", "client_agrees", true)
+	h.until(h.p.askedUntil().Add(time.Hour))
+	h.must("task-done", "by", "p-singh", "task", "discharge-contact", "outcome", "reached")
+	h.must("task-done", "by", "t-lane", "task", "letter", "outcome", "done")
+	waits := Mail{Key: "ask/closing/3/late", Kind: QuestionnaireMail, Zone: "America/New_York", From: h.now.Add(12 * time.Hour)}
+	h.p.Outbox = append(h.p.Outbox, waits)
+	h.must("review", "by", "t-lane", "decision", "complete", "reason", "they do not answer")
+	if h.work(); !slices.ContainsFunc(h.p.Outbox, func(m Mail) bool { return m.Key == waits.Key }) {
+		t.Fatal("it was taken back before both had decided")
+	}
+	h.must("review", "by", "p-singh", "decision", "complete", "reason", "they do not answer")
+	h.work()
+	if slices.ContainsFunc(h.p.Outbox, func(m Mail) bool { return m.Key == waits.Key }) {
+		t.Errorf("both have decided, and it waits still: %+v", h.p.Outbox)
+	}
+}
+
 // Grief is judged by both clinicians at each checkpoint: after every second dosing session, and after the most.
 func TestGriefIsJudgedByBoth(t *testing.T) {
 	shows(t, "grief-both-at-checkpoints", "take-back")
