@@ -362,6 +362,10 @@ func TestAnIDNamesOneMessage(t *testing.T) {
 	if s := h.refused(BadValue, "hold", "by", "t-lane", "id", "m1", "cause", "crisis", "reason", "seen"); !strings.Contains(s, `id: found "m1", under which another message was taken before`) {
 		t.Error(s)
 	}
+	h.must("hold", "by", "t-lane", "id", "m3", "cause", "concern", "reason", "talked")
+	if s := h.refused(BadValue, "hold", "by", "t-lane", "id", "m1", "cause", "concern", "reason", "talked"); !strings.Contains(s, "under which another message") {
+		t.Errorf("what was said under another id: %s", s)
+	}
 	h.must("hold", "by", "t-lane", "id", "m2", "cause", "crisis", "reason", "seen")
 }
 

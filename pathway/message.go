@@ -320,7 +320,7 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	}
 	e.ID = entry.ID
 	if i := slices.Index(p.Seen, entry.ID); i >= 0 {
-		if e.ID != "" && !slices.Contains(p.SeenAs, gist(name, raw)) {
+		if said := i - (len(p.Seen) - len(p.SeenAs)); said >= 0 && p.SeenAs[said] != gist(name, raw) { // the oldest ids have none
 			return "", refuse(BadValue, "%s: id: found %s, under which another message was taken before; expected an id of its own", name, quoted(entry.ID))
 		}
 		return "this very message was taken before; nothing has changed", errAlreadySo

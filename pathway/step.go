@@ -464,10 +464,10 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		}
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+act.Key, m.Until, p.near(m, s.At))
+		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.Until, p.near(m, s.At))
 	case a.Mail == RejectedMail:
 		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+act.Key, m.Until, p.near(m, s.At))
+		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+p.spoken(m), m.Until, p.near(m, s.At))
 	case act.Reason == tooLate:
 		say("too-late", "a mail came too late and was not sent: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)

@@ -729,6 +729,17 @@ func TestThereIsNoWalkIn(t *testing.T) {
 	}
 }
 
+// What voids a clearance is what it is asked for again since, not the moment from which the next dosing session was wanted.
+func TestAVoidClearanceIsAskedForSinceItWasVoid(t *testing.T) {
+	t.Parallel()
+	h := walk(t, 1)
+	h.now = h.now.Add(time.Hour)
+	h.must("adverse-event", "by", "t-lane", "kind", "urinary-symptoms", "severity", "moderate")
+	if task := h.task(clearanceGate); task == nil || !task.Since.Equal(h.now) || !task.Due.Equal(h.now.Add(2*day)) {
+		t.Errorf("voided at %s: asked for is %+v", h.now, task)
+	}
+}
+
 // A week is seven days on the calendar, also where the clocks change in it.
 func TestTheClearanceIsAskedForAgainAcrossAChangeOfClocks(t *testing.T) {
 	t.Parallel()

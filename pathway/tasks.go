@@ -455,15 +455,24 @@ func (p *Pathway) renewalSince(now time.Time) time.Time {
 	if c == nil {
 		return p.opened(now)
 	}
-	since := p.earlier(p.clearanceUntil(*c).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore), now)
+	var since time.Time
+	because := func(t time.Time) {
+		if since.IsZero() || t.Before(since) {
+			since = t
+		}
+	}
 	if c.Decision != Cleared {
-		since = c.At
+		because(c.At)
 	}
-	if void := p.voidedSince(now); void.After(c.At) && void.Before(since) {
-		since = void
+	if p.clearanceStands(now).Code != "" {
+		because(later(c.At, p.voidedSince(now)))
 	}
-	if last := p.lastDosed(); last != nil && last.End.Before(since) && (p.clearanceSessions(now).Code != "" || p.checkpointCheck(now).Code != "") {
-		since = last.End
+	if last := p.lastDosed(); last != nil && (p.clearanceSessions(now).Code != "" || p.checkpointCheck(now).Code != "") {
+		because(last.End)
+	}
+	usual := p.clearanceUntil(*c).AddDate(0, 0, -p.Protocol.Clearance.AskAgainDaysBefore)
+	if since.IsZero() || !usual.After(now) {
+		because(p.earlier(usual, now))
 	}
 	return since
 }
