@@ -200,7 +200,7 @@ func awaitWorker(ctx context.Context, c client.Client) error {
 // invite shows the reader what to do for a pathway that waits for a clinician.
 func invite(m *machine.Machine, s pathway.Status) {
 	for _, t := range s.Tasks {
-		if t.Message != "prescriber-clearance" || s.Outcome != "" {
+		if t.Message != "prescriber-clearance" || s.Phase != pathway.Screening { // whose clock has not been moved by more than days
 			continue
 		}
 		fmt.Printf(`

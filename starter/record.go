@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -264,8 +266,11 @@ func (d *desk) jsonInput(text string) ([]member, error) {
 func (d *desk) update(ctx context.Context, c client.Client, code string, m outgoing, asJSON bool) error {
 	bound, cancel := context.WithTimeout(ctx, updatePatience)
 	defer cancel()
+	// Temporal answers an id that it knows with the answer to whatever was sent under it: other words are another update, so that
+	// the pathway hears them and can refuse them.
+	words := sha256.Sum256(m.body)
 	handle, err := c.UpdateWorkflow(bound, client.UpdateWorkflowOptions{
-		WorkflowID: workflows.WorkflowID(code), UpdateID: m.id, UpdateName: m.kind.Name, Args: []any{m.body}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: workflows.WorkflowID(code), UpdateID: m.id + "-" + hex.EncodeToString(words[:8]), UpdateName: m.kind.Name, Args: []any{m.body}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	var reply pathway.Reply
 	if err == nil {

@@ -98,7 +98,7 @@ func TestWhatIsDestroyedComesBack(t *testing.T) {
 	if said := calls(p.status()); !strings.Contains(said, "tell the client that dosing-1 on ") {
 		t.Errorf("about the dosing session the front desk is asked: %s", said)
 	}
-	if said := calls(q.status()); !strings.Contains(said, "a mail may not have reached the client: remind/preparation-2/r1/24h") {
+	if said := calls(q.status()); !strings.Contains(said, "a mail may not have reached the client: remind them of preparation-2 on ") {
 		t.Errorf("about the reminder the front desk is asked: %s", said)
 	}
 	if s := p.status(); s.DosingDone != 0 || slices.ContainsFunc(s.Holds, func(h pathway.HoldInForce) bool { return h.Cause == pathway.AdverseCause }) {
