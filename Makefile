@@ -105,6 +105,15 @@ invariants:
 	@build/prepare go
 	go test -timeout 3h ./pathway -run InvariantsHoldInEvery -histories=1000000 -v
 
+## make chaos: carry fifty clients through faults without end, and count what was lost or doubled
+.PHONY: chaos
+chaos:
+	@build/prepare go compiler postgresql
+	@build/compile 1/3 bin/worker . ./worker -race
+	@build/compile 2/3 bin/starter . ./starter
+	@build/compile 3/3 bin/stack stack .
+	cd stack && go test -count=1 -timeout 2h ./e2e -run Harried -harried=50 -v
+
 ## make lint: check formatting, go vet, staticcheck, workflowcheck and go.mod
 .PHONY: lint
 lint:

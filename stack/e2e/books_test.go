@@ -60,7 +60,8 @@ func (p *person) read(ctx context.Context) (books, error) {
 			_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (struct{}, error) { return struct{}{}, take(row) })
 		}
 	}
-	each(`select kind, name, code, text from journal where pathway = $1 order by id`, func(row pgx.CollectableRow) error {
+	// What says that a mail went out comes when it did: mails are compared as such.
+	each(`select kind, name, code, text from journal where pathway = $1 and kind <> 'sent' order by id`, func(row pgx.CollectableRow) error {
 		var kind, name, code, text string
 		err := row.Scan(&kind, &name, &code, &text)
 		b.Journal = append(b.Journal, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s", kind, name, code, p.anonymous(text))))
@@ -147,6 +148,7 @@ func (m mailed) reader(client string) string {
 
 // anonymous takes out of a text what differs between two clients with the same story.
 func (p *person) anonymous(text string) string {
+	text = minute.ReplaceAllString(text, "$1:.. ")
 	return whose.ReplaceAllStringFunc(text, func(word string) string {
 		switch word {
 		case p.code:
@@ -164,6 +166,9 @@ func (p *person) anonymous(text string) string {
 
 // moment is what ends the key of a question to the client: since when it waits for an answer.
 var moment = regexp.MustCompile(`/[0-9]{8}T[0-9]{6}$`)
+
+// minute is a moment at which no session begins or ends: faults cost time, and what was said was said a minute later.
+var minute = regexp.MustCompile(`\b([0-9]{2}):(?:[0-2][1-9]|[124]0|[3-5][1-9]|50) `)
 
 // whose are the words that may name a pathway or a member of staff.
 var whose = regexp.MustCompile(`\b(?:[0-9A-Z]{6}|[tpc]-[0-9]+)\b`)

@@ -228,7 +228,12 @@ func (p *person) answerCalls(s pathway.Status) {
 		if !strings.HasPrefix(t.Key, "call/") {
 			continue
 		}
-		if _, err := p.send("answer-"+t.Key, t.Message, json.RawMessage(t.JSON)); err != nil {
+		var call fields
+		if err := json.Unmarshal([]byte(t.JSON), &call); err != nil {
+			p.t.Fatal(err)
+		}
+		call["id"] = strings.ReplaceAll(t.Key, "/", ".") // one message, also where it is sent again because nobody heard the answer
+		if _, err := p.send(call["id"].(string), t.Message, call); err != nil {
 			p.t.Fatalf("%s: %s: %v", p.code, t.Key, err)
 		}
 	}
