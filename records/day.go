@@ -88,7 +88,7 @@ func (s *Store) Changes(ctx context.Context, of Whose, from, to time.Time) ([]Ch
 	return collect[ChangeLine](ctx, s.pool, `
 		select w.code, c.given_name, c.family_name, j.kind, j.name, j.by, j.recorded, j.text, w.enrolment->>'practice_zone', j.message
 		from journal j join pathway w on w.code = j.pathway join client c on c.id = w.client
-		where `+onTheTeam+` and j.recorded >= $3 and j.recorded < $4 and j.name not in ('reminder', 'nudge', 'asked', 'refresh')
+		where `+onTheTeam+` and j.recorded >= $3 and j.recorded < $4 and j.kind <> 'sent' and j.name not in ('reminder', 'nudge', 'asked', 'refresh')
 		order by j.recorded, j.id`, of.Staff, of.Pathway, from, to)
 }
 

@@ -328,6 +328,7 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	written(t, store, p, at, "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
 	sitting(t, append(env, "KAP_BY=t-lane"), "3\n1\nyes\n", "done", "K7Q2M9").wants(t, unreachable, "Which task?", "what became of it?", "task-done on K7Q2M9  Anna Meyer", sent)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist").wants(t, unreachable, sent)
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1").wants(t, unreachable, sent) // of the two, the one that they owe
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist", "reached").wants(t, misuse, `found the outcome "reached", expected acknowledged for hold/hold-1/therapist`)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "safety-plan").wants(t, unanswered, `found the task "safety-plan", expected one of those open on K7Q2M9: `)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "B2B2B2", "safety-plan").wants(t, misuse, "safety-plan is done by another message: ", " record safety-plan B2B2B2")

@@ -209,7 +209,11 @@ func (d *desk) done(ctx context.Context, args []string, f doneFlags) error {
 	if v.Status == nil {
 		return fail(unanswered, "the pathway %s has no tasks yet; look again in a moment", code)
 	}
-	t, err := d.whichTask(code, v.Status.Tasks, args[1:])
+	by, err := d.author(f.by, nil)
+	if err != nil {
+		return err
+	}
+	t, err := d.whichTask(code, v.Status, args[1:], by)
 	if err != nil {
 		return err
 	}
@@ -222,10 +226,6 @@ func (d *desk) done(ctx context.Context, args []string, f doneFlags) error {
 		if more.value != "" {
 			fields = append(fields, textMember(more.name, more.value))
 		}
-	}
-	by, err := d.author(f.by, fields)
-	if err != nil {
-		return err
 	}
 	kind := pathway.Message("task-done")
 	if d.terminal {
@@ -249,8 +249,10 @@ func (d *desk) done(ctx context.Context, args []string, f doneFlags) error {
 	return d.update(ctx, temporal, code, m, f.asJSON)
 }
 
-// whichTask finds the task that somebody means among those that task-done can speak of.
-func (d *desk) whichTask(code string, tasks []pathway.TaskView, args []string) (pathway.TaskView, error) {
+// whichTask finds the task that somebody means among those that task-done can speak of. Where a beginning fits several, it is the one
+// that they owe themselves.
+func (d *desk) whichTask(code string, s *pathway.Status, args []string, by string) (pathway.TaskView, error) {
+	tasks := s.Tasks
 	var fit []pathway.TaskView
 	var keys []string
 	for _, t := range tasks {
@@ -280,6 +282,9 @@ func (d *desk) whichTask(code string, tasks []pathway.TaskView, args []string) (
 		if strings.HasPrefix(t.Key, args[0]) {
 			found = append(found, t)
 		}
+	}
+	if own := slices.DeleteFunc(slices.Clone(found), func(t pathway.TaskView) bool { return !slices.Contains(t.Who, s.Team.Role(by)) }); len(own) == 1 {
+		return own[0], nil
 	}
 	if len(found) == 1 {
 		return found[0], nil
