@@ -124,7 +124,7 @@ func TestTheStoryOfAPathway(t *testing.T) {
 	written(t, store, p, now, "measure", `{"by":"p-singh","scale":"phq-9","total":14,"item_9":0}`)
 
 	s := command(t, env, "", "history", "k7q2m9")
-	s.wants(t, done, "K7Q2M9  Anna Meyer", "enrolled under protocol", "prescriber's clearance: cleared", "(p-singh) [", "preparation-1 is booked for", "mail to the client (preparation-1 booked) waits to be sent",
+	s.wants(t, done, "K7Q2M9  Anna Meyer", "enrolled under protocol", "prescriber's clearance: cleared", "(p-singh) [", "         decision=\"cleared\", medications_reviewed=true,", "preparation-1 is booked for", "mail to the client (preparation-1 booked) waits to be sent",
 		"p-singh's measure was not taken: by: found p-singh")
 	s.at80(t)
 	if strings.Index(s.out, "preparation-1 is booked") > strings.Index(s.out, "mail to the client (preparation-1 booked)") || strings.Index(s.out, "mail to the client (preparation-1 booked)") > strings.Index(s.out, "was not taken") {

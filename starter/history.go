@@ -16,9 +16,10 @@ import (
 	"kap/records"
 )
 
-const historyHelp = `Tells a pathway's journal as a story, day by day: what people recorded and by
-whom, what was refused and why, what kap found, booked and sent, and each mail's
-fate. An entry that was recorded later than it happened says when.`
+const historyHelp = `Tells a pathway's journal as a story, day by day: what people recorded, by whom
+and in which words, what was refused and why, what kap found, booked and sent,
+and each mail's fate. An entry that was recorded later than it happened says
+when.`
 
 const historyExample = `  starter history K7Q2M9
   starter history K7Q2M9 --since 2026-12-01
@@ -47,6 +48,7 @@ type event struct {
 	By      string    `json:"by,omitempty"`
 	Kind    string    `json:"kind"`
 	ID      string    `json:"id,omitempty"`
+	Said    string    `json:"said,omitempty"`    // the message's own fields
 	Happens time.Time `json:"happened,omitzero"` // where that was another time
 }
 
@@ -100,7 +102,7 @@ func story(journal []records.JournalLine, mails []records.MailLine) []event {
 	for i, l := range journal {
 		e := event{When: l.Recorded, What: happened(l.Kind, l.Name, l.By, l.Text), By: l.By, Kind: l.Kind}
 		if l.Kind == string(pathway.Taken) {
-			e.ID = l.ID
+			e.ID, e.Said = l.ID, saidIn(l.Message)
 			if l.Recorded.Sub(l.At) > 2*time.Minute {
 				e.Happens = l.At
 			}
@@ -120,6 +122,21 @@ func story(journal []records.JournalLine, mails []records.MailLine) []event {
 		}
 	}
 	return events
+}
+
+// saidIn lists a message's own fields as they are typed, so that a mistake in one can be found and corrected.
+func saidIn(message json.RawMessage) string {
+	members, err := membersOf(message)
+	if err != nil {
+		return ""
+	}
+	var all []string
+	for _, m := range members {
+		if m.name != "by" && m.name != "id" && m.name != "at" {
+			all = append(all, m.name+"="+shorten(string(m.raw), 50))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // fate says what became of a mail.
@@ -189,6 +206,9 @@ func (d *desk) tellStory(row records.Row, events []event, zone *time.Location) {
 			text = d.paint(faint, text)
 		}
 		d.say("%s", text)
+		if e.Said != "" {
+			d.say("%s", d.paint(faint, indented("         ", clean(e.Said))))
+		}
 	}
 	d.say("\n%s", indented("", "Times are the practice's ("+zone.String()+"). An id in brackets is what record correct takes as entry."))
 }
