@@ -18,8 +18,16 @@ import (
 // ErrEnded says that the workflow closed before its clock got there.
 var ErrEnded = errors.New("the workflow has ended, and its clock with it")
 
-// glance is the pause between two looks at a workflow.
-const glance = 5 * time.Millisecond
+// glances makes the pauses between looks at a workflow: short at first, longer where it takes longer, so that those who wait for many
+// workflows do not keep the server from them.
+func glances() func(context.Context) error {
+	next := 5 * time.Millisecond
+	return func(ctx context.Context) error {
+		d := next
+		next = min(2*next, 40*time.Millisecond)
+		return pause(ctx, d)
+	}
+}
 
 // Now is what the workflow would call now, were it awake.
 func Now(ctx context.Context, c client.Client, workflowID string) (time.Time, error) {
@@ -33,7 +41,7 @@ func Now(ctx context.Context, c client.Client, workflowID string) (time.Time, er
 // Settle waits until the workflow has nothing left to do at its present time: no workflow task, and no activity other
 // than those that wait for their next attempt.
 func Settle(ctx context.Context, c client.Client, workflowID string) error {
-	for {
+	for rest := glances(); ; {
 		found, err := describe(ctx, c, workflowID)
 		if err != nil {
 			return err
@@ -42,7 +50,7 @@ func Settle(ctx context.Context, c client.Client, workflowID string) error {
 		if busy == "" {
 			return nil
 		}
-		if err := pause(ctx, glance); err != nil {
+		if err := rest(ctx); err != nil {
 			return fmt.Errorf("the workflow %s is still busy with %s: %w", workflowID, busy, err)
 		}
 	}

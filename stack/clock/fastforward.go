@@ -86,7 +86,7 @@ func (w workflow) hop(ctx context.Context, by time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for rest := glances(); ; {
 		found, err := describe(ctx, w.client, w.id)
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (w workflow) hop(ctx context.Context, by time.Duration) error {
 			return nil
 		}
 		// A message came in between; the skip follows when the workflow is idle.
-		if err := pause(ctx, glance); err != nil {
+		if err := rest(ctx); err != nil {
 			return fmt.Errorf("the clock of the workflow %s waits for the workflow to be idle: %w", w.id, err)
 		}
 	}
@@ -105,7 +105,7 @@ func (w workflow) hop(ctx context.Context, by time.Duration) error {
 // and not begun, the workflow looks idle, and a further hop would leave it behind.
 func (w workflow) wake(ctx context.Context, attemptsBefore int32) error {
 	// A worker's answer may take longer, the server's own wake-up does not.
-	for begun := time.Now(); time.Since(begun) < 5*time.Second; {
+	for begun, rest := time.Now(), glances(); time.Since(begun) < 5*time.Second; {
 		last, err := w.lastEvent(ctx)
 		if err != nil {
 			return err
@@ -121,7 +121,7 @@ func (w workflow) wake(ctx context.Context, attemptsBefore int32) error {
 		if !running(found) || unfinished(found) != "" || attempts(found) != attemptsBefore {
 			return nil
 		}
-		if err := pause(ctx, glance); err != nil {
+		if err := rest(ctx); err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,7 @@ func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
 	for _, line := range after.Journal[len(before.Journal):] {
 		added = append(added, strings.Join(strings.Fields(line)[:2], " "))
 	}
-	same(t, "new journal entries", []string{"taken hold", "done nudge", "done nudge", "taken move-session", "done moved"}, added)
+	same(t, "new journal entries", []string{"taken hold", "done hold", "done nudge", "done nudge", "taken move-session", "done moved"}, added)
 	same(t, "mails to staff", append(before.staffKeys(), "staff-urgent to PRESCRIBER, 1", "staff-urgent to THERAPIST, 1"), after.staffKeys())
 	if after.Mails["moved/preparation-2/r2"].Arrived != 1 {
 		t.Errorf("no mail says that the session was moved: %q", after.keys())
