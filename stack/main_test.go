@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"kap/stack/inbox"
 	"kap/stack/machine"
 	"kap/stack/settings"
 	"kap/stack/temporalserver"
@@ -24,6 +25,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == settings.ServerCommand:
 		os.Exit(temporalserver.Main())
+	case len(os.Args) > 1 && os.Args[1] == settings.InboxCommand:
+		os.Exit(inbox.Main(os.Args[2:]))
 	case os.Getenv(roleVariable) == "worker" && len(os.Args) > 1:
 		os.Exit(0) // asked for its release, of which it is none
 	case os.Getenv(roleVariable) == "worker":
