@@ -84,7 +84,7 @@ opening_hours:
 }
 
 // machines bounds how many run at once: each is three servers.
-var machines = make(chan struct{}, 2)
+var machines = make(chan struct{}, 3)
 
 // open starts a house in a new folder, and tells its worker more than usual. Whoever calls it closes it.
 func open(ctx context.Context, worker, stack string, more ...string) (*house, error) {
