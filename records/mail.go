@@ -51,7 +51,7 @@ func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration
 	var paused bool
 	err = s.pool.QueryRow(ctx, `
 		update mail set status = case when status = 'claimed' and claimed_until < now() then 'unknown' else status end
-		where pathway = $1 and key = $2 returning status, exists (select from restored where resumed_at is null)`, code, key).Scan(&status, &paused)
+		where pathway = $1 and key = $2 returning status, `+mailPaused, code, key).Scan(&status, &paused)
 	if err == nil && paused && status == pathway.PendingMail {
 		return Claimed{}, status, ErrMailPaused
 	}
@@ -75,7 +75,7 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	var until time.Time
 	err = tx.QueryRow(ctx, `
 		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4
-		where pathway = $1 and key = $2 and status = 'pending' and not exists (select from restored where resumed_at is null)
+		where pathway = $1 and key = $2 and status = 'pending' and not `+mailPaused+`
 		returning id, claim, claimed_until, body`, code, key, lease, after).
 		Scan(&c.ID, &c.Claim, &until, &body)
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *Store) Numbers(ctx context.Context, now time.Time) (Numbers, error) {
 		if err != nil {
 			return err
 		}
-		if err = tx.QueryRow(ctx, `select exists (select from restored where resumed_at is null)`).Scan(&n.Paused); err != nil {
+		if err = tx.QueryRow(ctx, `select `+mailPaused).Scan(&n.Paused); err != nil {
 			return err
 		}
 		n.Refusals, err = collect[RefusalCount](ctx, tx, `select name, code, count(*) from journal where kind = 'rejected' group by 1, 2 order by 1, 2`)

@@ -24,6 +24,9 @@ type Restored struct {
 
 const restoredColumns = `id, restored_to, restored_at, command, resumed_at`
 
+// mailPaused is the condition, in SQL, under which no mail goes out.
+const mailPaused = `exists (select from restored where resumed_at is null)`
+
 // MarkRestored says that the records are those of a moment, and that what happened after it is lost. In the same instant mail is
 // paused, and what had not gone out becomes unknown: it may have gone out since. Each pathway hears of it with its next step. Where
 // mail is paused for a restore to the same moment already, nothing changes and that one comes back; one to another moment takes the

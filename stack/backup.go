@@ -21,11 +21,6 @@ const (
 	restoreCommand = "restore"
 )
 
-// isCommand says whether the command line asks for one of them.
-func isCommand(args []string) bool {
-	return len(args) > 0 && (args[0] == backupCommand || args[0] == restoreCommand)
-}
-
 // carryOut does what one of them asks for and returns the exit code.
 func carryOut(args []string, stdout, stderr io.Writer) int {
 	data, file, err := parseCommand(args, stderr)

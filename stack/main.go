@@ -1,7 +1,7 @@
 // Command stack runs everything on one machine: PostgreSQL, Temporal's server and its Web UI, the inbox that stands in
 // for SendGrid, and the project's worker. It stops on SIGTERM or Ctrl-C, and goes on where it stopped when it is
-// started again on the same data folder; stack backup and stack restore keep a copy of what it holds. For trials and for learning; many machines run the same worker against a
-// Temporal cluster instead.
+// started again on the same data folder; stack backup and stack restore keep a copy of what it holds. For trials and
+// for learning; many machines run the same worker against a Temporal cluster instead.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	tlog "go.temporal.io/sdk/log"
 
 	"kap/pathway"
 	"kap/stack/inbox"
@@ -30,16 +32,15 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
+	if args := os.Args[1:]; len(args) > 0 {
+		switch args[0] {
 		case settings.ServerCommand:
 			os.Exit(temporalserver.Main())
 		case settings.InboxCommand:
-			os.Exit(inbox.Main(os.Args[2:]))
+			os.Exit(inbox.Main(args[1:]))
+		case backupCommand, restoreCommand:
+			os.Exit(carryOut(args, os.Stdout, os.Stderr))
 		}
-	}
-	if isCommand(os.Args[1:]) {
-		os.Exit(carryOut(os.Args[1:], os.Stdout, os.Stderr))
 	}
 	options, err := parse(os.Args[1:])
 	switch {
@@ -149,7 +150,7 @@ func run(o options) error {
 
 // tell carries the clients of the stories through their months, and says where to look.
 func tell(ctx context.Context, m *machine.Machine, o options, told []stories.Story) error {
-	c, err := client.DialContext(ctx, client.Options{HostPort: m.TemporalAddress(), Namespace: machine.Namespace, Logger: silent{}})
+	c, err := client.DialContext(ctx, client.Options{HostPort: m.TemporalAddress(), Namespace: machine.Namespace, Logger: tlog.NewStructuredLogger(slog.New(slog.DiscardHandler))}) // the SDK's own lines would stand between those meant for the reader
 	if err != nil {
 		return err
 	}
@@ -218,14 +219,6 @@ From then on that client's time is real: kap books preparation, which is recorde
 		return
 	}
 }
-
-// silent keeps the SDK's own lines from between those meant for the reader.
-type silent struct{}
-
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
 
 func announce(m *machine.Machine, config machine.Config) {
 	metrics := ""

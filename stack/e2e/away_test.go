@@ -18,7 +18,7 @@ func TestMessagesAreTakenWhileTheRecordsAreAway(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	p := h.enrol(ctx, t, h.team(), nil)
 	plot := story(t, 0, p.team)
-	p.tell(plot, 4, nil) // screening is complete, the preparation sessions are booked
+	p.tell(plot, 4) // screening is complete, the preparation sessions are booked
 	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
 	p.settle()
 	before := p.books()

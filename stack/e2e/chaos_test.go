@@ -50,7 +50,7 @@ func TestHarriedAndYetLikeTheirTwins(t *testing.T) {
 			plot := retold(t, all[i%len(all)], p.team)
 			together.Go(func() {
 				p.forward(begin)
-				p.tell(plot, len(plot), nil)
+				p.tell(plot, len(plot))
 				p.end()
 			})
 		}

@@ -191,13 +191,10 @@ func (p *person) say(name string, input any) pathway.Reply {
 	return reply
 }
 
-// tell goes on with the story for so many lines; before each it calls at, if there is one.
-func (p *person) tell(story []stories.Line, lines int, at func(line int)) {
+// tell goes on with the story for so many lines.
+func (p *person) tell(story []stories.Line, lines int) {
 	p.t.Helper()
 	for range lines {
-		if at != nil {
-			at(p.next)
-		}
 		p.line(story[p.next])
 		p.next++
 	}

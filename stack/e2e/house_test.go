@@ -83,7 +83,7 @@ opening_hours:
 	return path, os.WriteFile(path, []byte(b.String()), 0o600)
 }
 
-// machines bounds how many run at once: each is three servers.
+// machines bounds how many run at once: each is several servers.
 var machines = make(chan struct{}, 3)
 
 // open starts a house in a new folder, and tells its worker more than usual. Whoever calls it closes it.

@@ -21,7 +21,7 @@ func TestAMailServiceThatFails(t *testing.T) {
 	h := ownHouse(t)
 	p := h.enrol(within(t, 2*time.Minute), t, h.team(), nil)
 	plot := story(t, 0, p.team)
-	p.tell(plot, 4, nil)
+	p.tell(plot, 4)
 
 	p.fail(inbox.Faults{Mode: inbox.ServerError, Times: 3}) // the first mails of all meet it
 	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
@@ -63,7 +63,7 @@ func TestAMailServiceThatFails(t *testing.T) {
 		t.Errorf("the journal does not say so: %q", said)
 	}
 
-	p.tell(plot, len(plot)-p.next, nil)
+	p.tell(plot, len(plot)-p.next)
 	if s := p.end(); s.Outcome != pathway.Completed {
 		t.Errorf("the story ends as %q: %s", s.Outcome, shown(s))
 	}

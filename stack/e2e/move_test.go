@@ -22,7 +22,7 @@ func TestAMoveAfterAReminder(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	p := h.enrol(ctx, t, h.team(), nil)
 	plot := story(t, 0, p.team)
-	p.tell(plot, 5, nil) // the first preparation is held, the second is to come
+	p.tell(plot, 5) // the first preparation is held, the second is to come
 	const name = "preparation-2"
 	was := session(t, p.status(), name)
 	p.forward(was.Start.AddDate(0, 0, -2).Add(20 * time.Minute))

@@ -213,7 +213,7 @@ func (w *watch) strayWorkflows() {
 
 func (w *watch) mailsGoWrong() {
 	p := w.p
-	p.tell(story(p.t, 0, p.team), 4, nil) // screening is complete, and two sessions are booked
+	p.tell(story(p.t, 0, p.team), 4) // screening is complete, and two sessions are booked
 	p.fail(inbox.Faults{Mode: inbox.ServerError, Times: 1})
 	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
 	w.says("refused with status 500")

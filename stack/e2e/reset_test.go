@@ -43,9 +43,9 @@ func TestAResetWorkflowAdoptsWhatIsWritten(t *testing.T) {
 			p := h.enrol(ctx, t, h.team(), nil)
 			plot := story(t, 0, p.team)
 			if c.lines > 0 {
-				p.tell(plot, c.lines, nil) // nine: up to the first dosing session and its integration
+				p.tell(plot, c.lines) // nine: up to the first dosing session and its integration
 			} else {
-				p.tell(plot, len(plot), nil)
+				p.tell(plot, len(plot))
 				p.end()
 			}
 			p.settle()
@@ -78,7 +78,7 @@ func TestAResetWorkflowAdoptsWhatIsWritten(t *testing.T) {
 			p.sound(after)
 			same(t, "sessions", sessions(was), sessions(now))
 
-			p.tell(plot, len(plot)-p.next, nil)
+			p.tell(plot, len(plot)-p.next)
 			if s := p.end(); s.Outcome != pathway.Completed {
 				t.Errorf("after a reset the story ends as %q: %s", s.Outcome, shown(s))
 			}

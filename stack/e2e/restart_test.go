@@ -15,7 +15,7 @@ func TestStoppedAndStartedOnTheSameData(t *testing.T) {
 	ctx := within(t, 3*time.Minute)
 	begun, waiting := h.enrol(ctx, t, h.team(), nil), h.enrol(ctx, t, h.team(), nil)
 	plot := story(t, 0, begun.team)
-	begun.tell(plot, 6, nil)
+	begun.tell(plot, 6)
 	begun.settle()
 	was, before := begun.status(), begun.books()
 	wasWaiting := waiting.status()
@@ -47,7 +47,7 @@ func TestStoppedAndStartedOnTheSameData(t *testing.T) {
 	same(t, "mails to the client", before.keys(), after.keys())
 	same(t, "mails to staff", before.staffKeys(), after.staffKeys())
 
-	begun.tell(plot, len(plot)-begun.next, nil)
+	begun.tell(plot, len(plot)-begun.next)
 	if s := begun.end(); s.Outcome != pathway.Completed {
 		t.Errorf("after the start the story ends as %q: %s", s.Outcome, shown(s))
 	}

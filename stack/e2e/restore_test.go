@@ -30,9 +30,9 @@ func TestWhatIsDestroyedComesBack(t *testing.T) {
 	sleeper := h.enrol(ctx, t, h.team(), nil) // who waits for nobody but a prescriber, for two days
 	p := h.enrol(ctx, t, h.team(), nil)
 	plot := story(t, 0, p.team)
-	p.tell(plot, 7, nil) // its first dosing session is booked and measured for
+	p.tell(plot, 7) // its first dosing session is booked and measured for
 	q := h.enrol(ctx, t, h.team(), nil)
-	q.tell(story(t, 0, q.team), 5, nil) // and its second preparation session is
+	q.tell(story(t, 0, q.team), 5) // and its second preparation session is
 	for _, next := range []struct {
 		*person
 		kind pathway.Kind

@@ -167,7 +167,7 @@ func (w webUI) company(view string) {
 	}
 	for _, lines := range []int{0, 8, 12} { // just enrolled, after the first dosing session, after the second integration
 		other := w.p.h.enrol(w.p.ctx, w.t, w.p.h.team(), nil)
-		other.tell(story(w.t, 0, other.team), lines, nil)
+		other.tell(story(w.t, 0, other.team), lines)
 		if lines == 8 {
 			other.say("adverse-event", fields{"by": other.therapist, "kind": "urinary-symptoms", "severity": "moderate"})
 		}

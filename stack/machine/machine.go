@@ -16,7 +16,6 @@ import (
 	"time"
 
 	ui "github.com/temporalio/ui-server/v2/server"
-	"google.golang.org/grpc"
 )
 
 // The children's names, for PID, Pause and Resume.
@@ -39,8 +38,7 @@ type Machine struct {
 	temporal *temporal
 	ui       *ui.Server
 	children map[string]*child
-	releases *releases        // nil where Temporal keeps none
-	conn     *grpc.ClientConn // for the releases
+	releases *releases // nil where Temporal keeps none
 
 	control sync.Mutex // one of Stop, Pause, Resume at a time
 	stopped bool
@@ -153,9 +151,6 @@ func (m *Machine) Stop() {
 	m.stopped = true
 	m.down(Worker)
 	m.releases.end()
-	if m.conn != nil {
-		_ = m.conn.Close()
-	}
 	if m.ui != nil {
 		m.ui.Stop()
 	}

@@ -25,6 +25,7 @@ import (
 type releases struct {
 	folder   string
 	temporal release.Releases
+	conn     io.Closer // to it
 	newest   string
 	start    func(id, program string) *child
 
@@ -173,7 +174,11 @@ func wait(ctx context.Context, d time.Duration) error {
 
 // end stops the earlier releases, all at once; they stay where they are kept.
 func (r *releases) end() {
-	if r == nil || r.stop == nil {
+	if r == nil {
+		return
+	}
+	defer r.conn.Close()
+	if r.stop == nil {
 		return
 	}
 	r.stop()
@@ -208,9 +213,8 @@ func (m *Machine) startReleases(ctx context.Context, deployment, id string) erro
 	if err != nil {
 		return err
 	}
-	m.conn = conn
 	m.releases = &releases{
-		folder: m.folder.releases(), newest: id, earlier: map[string]*child{}, ended: make(chan struct{}),
+		conn: conn, folder: m.folder.releases(), newest: id, earlier: map[string]*child{}, ended: make(chan struct{}),
 		temporal: release.Releases{Frontend: workflowservice.NewWorkflowServiceClient(conn), Namespace: Namespace, Deployment: deployment, Identity: "stack"},
 		start: func(id, program string) *child {
 			return m.workerChild("the worker of release "+id, "worker-"+id, program, "KAP_RELEASE="+id, "KAP_LISTEN=off")
