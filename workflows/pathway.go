@@ -43,7 +43,7 @@ func Pathway(ctx workflow.Context, state pathway.Pathway) error {
 	if err != nil {
 		return err
 	}
-	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}, showsHolds: showsHolds(ctx)}
+	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}, version: version(ctx)}
 	asked := ctx
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.listen(ctx); err != nil {
@@ -62,12 +62,13 @@ type run struct {
 	p           *pathway.Pathway
 	written     *pathway.Pathway // as the records have it: the fold of the written steps and nothing else
 	poked       bool             // something was said since the loop last looked
+	answering   bool             // since it last slept: whoever spoke waits for this workflow task to end
 	refresh     bool             // somebody asked for a fresh run
 	recordsAway bool
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
 	shown       shown
-	showsHolds  bool
+	version     workflow.Version // of this run: see version
 	timer       timer
 	signals     []signal
 	drain       func() // takes the signals that nobody has received yet
@@ -75,6 +76,7 @@ type run struct {
 
 func (r *run) loop(ctx workflow.Context) error {
 	for {
+		r.answering = r.answering || r.poked
 		r.poked = false
 		now := now(ctx)
 		step, wake := r.p.Due(now)
@@ -84,7 +86,12 @@ func (r *run) loop(ctx workflow.Context) error {
 			}
 			continue
 		}
-		r.deliver(ctx)
+		if r.deliver(ctx) {
+			continue
+		}
+		if r.version >= fewerEvents {
+			wake = r.p.NextWake(now, r.sending)
+		}
 		if err := r.publish(ctx, wake); err != nil {
 			return err
 		}
@@ -104,6 +111,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		if err := r.sleep(ctx, wake); err != nil {
 			return err
 		}
+		r.answering = false
 	}
 }
 
@@ -221,42 +229,6 @@ func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) e
 		Summary:             summary,
 	})
 	return workflow.ExecuteActivity(durable, activity, in).Get(ctx, out)
-}
-
-// deliver starts the delivery of every mail that may go out now. Its failures become telephone calls; they never stop the loop.
-func (r *run) deliver(ctx workflow.Context) {
-	for _, m := range r.p.Sendable(now(ctx)) {
-		if r.sending[m.Key] {
-			continue
-		}
-		r.sending[m.Key] = true
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			options := workflow.ActivityOptions{
-				TaskQueue:           activities.MailQueue,
-				StartToCloseTimeout: activities.MailAttempt,
-				RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: withoutEnd},
-				Summary:             mailSummary(m),
-			}
-			if by := r.p.LeavesBy(m, now(ctx)); !by.IsZero() { // later it is too late, or night: the pathway looks at it again
-				options.ScheduleToCloseTimeout = by.Sub(now(ctx))
-			}
-			var a *activities.Activities
-			var status pathway.MailStatus
-			in := activities.DeliverInput{Pathway: r.p.Code, Key: m.Key}
-			err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Deliver, in).Get(ctx, &status)
-			delete(r.sending, m.Key)
-			r.poked = true
-			switch {
-			case err != nil: // too late, or night: it stays in the outbox until it is withdrawn, or goes out in the morning
-			case status == pathway.SentMail || status == pathway.WithdrawnMail:
-				r.p.Delivered(m.Key)
-				r.written.Delivered(m.Key)
-			default:
-				r.p.Undelivered(m.Key)
-				r.written.Undelivered(m.Key)
-			}
-		})
-	}
 }
 
 // timer is the one timer of a run.
