@@ -271,18 +271,23 @@ func (r *run) listen(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		s := signal{m.Name, workflow.GetSignalChannelWithOptions(ctx, m.Name, workflow.SignalChannelOptions{Description: m.Description()})}
-		r.signals = append(r.signals, s)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			for {
-				var raw converter.RawValue
-				if !s.channel.Receive(ctx, &raw) {
-					return
-				}
-				r.hear(ctx, s.name, raw)
-			}
-		})
+		r.signals = append(r.signals, signal{m.Name, workflow.GetSignalChannelWithOptions(ctx, m.Name, workflow.SignalChannelOptions{Description: m.Description()})})
 	}
+	// One coroutine for all of them: each is a stack that a waiting pathway keeps in the worker's memory.
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		next := workflow.NewSelector(ctx)
+		for _, s := range r.signals {
+			next.AddReceive(s.channel, func(channel workflow.ReceiveChannel, _ bool) {
+				var raw converter.RawValue
+				if channel.ReceiveAsync(&raw) {
+					r.hear(ctx, s.name, raw)
+				}
+			})
+		}
+		for {
+			next.Select(ctx)
+		}
+	})
 	r.drain = func() {
 		for _, s := range r.signals {
 			var raw converter.RawValue
