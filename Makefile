@@ -63,6 +63,14 @@ test:
 	cd deploy && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
 	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
 
+## make bench [SIZE=small] [ONLY=history,burst]: measure what a pathway costs, beside a bare workflow, in 15 minutes
+.PHONY: bench
+bench:
+	@build/prepare go postgresql
+	@$(programs)
+	@build/compile 1/1 bin/bench stack ./bench
+	@bin/bench --programs bin $(if $(SIZE),--size $(SIZE)) $(if $(ONLY),--only $(ONLY))
+
 ## make pictures: take the README's pictures of Temporal's Web UI anew
 .PHONY: pictures
 pictures:
