@@ -86,7 +86,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		now := now(ctx)
 		told := r.restore
 		r.p.Rouse(told, now)
-		step, wake := r.p.Due(now)
+		step, _ := r.p.Due(now)
 		if step != nil {
 			if err := r.commit(ctx, *step); err != nil {
 				return err
@@ -99,7 +99,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		if r.deliver(ctx) {
 			continue
 		}
-		wake = r.p.NextWake(now, r.sending)
+		wake := r.p.NextWake(now, r.sending)
 		if err := r.publish(ctx, wake); err != nil {
 			return err
 		}
