@@ -91,6 +91,9 @@ func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
 // calendarAct is the one thing to ask of the calendar now: a step asks for one at a time, so that each sees what the one
 // before it took.
 func (p *Pathway) calendarAct(now time.Time) (Act, bool) {
+	if p.brings(now) != nil {
+		return p.bringAct(now), true
+	}
 	for _, r := range p.Requests {
 		var act Act
 		switch {
@@ -235,6 +238,36 @@ func (p *Pathway) wants(kind Kind, now time.Time) bool {
 	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.bookable(p.dosingFrom(now), now)) == 0
 }
 
+// brings is the integration that kap itself moves now, to within its hours, or nil.
+func (p *Pathway) brings(now time.Time) *Appointment {
+	a, dosing := p.strayed(now)
+	if a == nil || p.ending() == Lapsed || slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Kind == Integration || r.Session == a.Name }) ||
+		slices.ContainsFunc(p.Unplaced, func(u Unplaced) bool { // looked for since it strayed
+			return u.Kind == Integration && u.Again.After(now) && !u.Again.AddDate(0, 0, -1).Before(dosing.Over)
+		}) {
+		return nil
+	}
+	return a
+}
+
+// bringAct moves an integration that has strayed as one is booked that was missed: as soon as the client can be told, within its hours
+// where they are not over.
+func (p *Pathway) bringAct(now time.Time) Act {
+	a, dosing := p.strayed(now)
+	act := p.moveAct(Request{Do: MoveDeed, Kind: Integration, Session: a.Name})
+	from, until := p.integrationFrom(dosing, now), dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtMost))
+	if until.Before(from) {
+		until = a.Start.Add(-time.Minute) // sooner than it stands
+	}
+	act.Window.Earliest, act.Window.Latest = from, until
+	return act
+}
+
+// integrationFrom is when the integration after a dosing session begins at the earliest, given that the client has to be told.
+func (p *Pathway) integrationFrom(dosing *Appointment, now time.Time) time.Time {
+	return later(dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast)), now.Add(missedNotice))
+}
+
 // integrationDeclined says whether the client, as the pathway ends, has declined the integration after the last dosing session.
 func (p *Pathway) integrationDeclined() bool {
 	last := p.lastDosed()
@@ -377,10 +410,7 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 		number, from = p.dosed()+1, p.dosingFrom(now)
 	case Integration:
 		dosing := p.unfollowed()
-		number, from = dosing.Number, dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast))
-		if soon := now.Add(missedNotice); soon.After(from) {
-			from = soon
-		}
+		number, from = dosing.Number, p.integrationFrom(dosing, now)
 	}
 	until := from.AddDate(0, 0, p.Protocol.Booking.WindowDays)
 	if kind == Integration {

@@ -96,6 +96,7 @@ var protocolRules = slices.Concat(
 		"dosing-aim-14", "booked with an aim of fourteen",
 		"integration-window", "integration of 60 minutes, 24 to 72 hours after it",
 		"integration-booked-together", "booked, and moved, together with its dosing session",
+		"integration-follows-the-record", "where the record says that the dosing session was held earlier, it is moved, or somebody is asked to",
 		"integration-next", "an integration says another or close",
 		"integration-client-agrees", "nothing more is booked without the client's agreement",
 		"integration-missed", "a missed one: the client is called the same day, and it is booked again",

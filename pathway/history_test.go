@@ -217,6 +217,7 @@ func (h *history) work() {
 		h.check(h.w.stepped(h.p, *step, a))
 	}
 	h.check(h.w.calendar(h.p, h.now))
+	h.check(h.w.followed(h.p, h.now))
 	if h.w.outcome != h.p.Outcome {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
@@ -594,7 +595,7 @@ func (h *history) oblige(t Task) bool {
 		return h.giveUp()
 	}
 	_, refusal := h.say(t.Message, said)
-	if refusal != nil && !h.removed && !h.together && t.Message != "book-session" { // whose time may be taken
+	if refusal != nil && !h.removed && !h.together && t.Message != "book-session" && t.Message != "move-session" { // whose time may be taken
 		h.fail("%s asks for what is refused: %s", t.Key, refusal)
 	}
 	return true
@@ -989,6 +990,9 @@ func (h *history) done(v *visit) {
 	said := h.goneWell(v.name)
 	if percent(h.chance, 30) {
 		start := v.start.Add(time.Duration(h.Int(-23, 23)) * time.Hour)
+		if percent(h.chance, 30) { // days before it was booked
+			start = later(v.start.AddDate(0, 0, -h.Int(1, 6)), h.w.enrolment.At)
+		}
 		said = said.with("start", start, "end", start.Add(2*time.Hour))
 	}
 	h.say("session-held", said)

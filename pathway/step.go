@@ -356,9 +356,14 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 	x := p.appointment(act.Session)
 	if a.Refused != "" || x == nil || x.State != Booked {
 		what := fmt.Sprintf("%s was not moved: %s", act.Session, a.Refused)
-		tell(nil, "not-moved", "%s", what)
+		tell(&Fact{Session: act.Session, Request: act.Request}, "not-moved", "%s", what)
+		if act.Request == "" {
+			p.unplaced(s, act, a.Refused)
+			return nil
+		}
 		return []Settled{p.unsettled(s, act, what)}
 	}
+	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
 	p.shift(s, x, a.Start, act.Known)
 	fact := x.fact()
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))

@@ -187,6 +187,13 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 			t := p.task("book/"+string(u.Kind), u.Since, day, "book-session", Coordinator, "Find a time for the next %s session with the client: %s", u.Kind, u.Why)
 			t.With = []Field{{"kind", string(u.Kind)}, {"start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}}
 			all = append(all, t)
+		} else if a, dosing := p.strayed(now); a != nil && u.Kind == Integration {
+			since, most := later(u.Since, dosing.Over), p.Protocol.Integration.HoursAfterAtMost
+			t := p.task("book/"+string(u.Kind), since, 0, "move-session", Coordinator, "Find an earlier time for %s with the client: it is on %s, more than %d hours after %s, and %s",
+				a.Name, p.clockTime(a.Start), most, dosing.Name, u.Why)
+			t.With, t.ladder = []Field{{"session", a.Name}, {"start", "<a time>"}}, daily
+			t.Due = later(since, earliest(since.Add(day), dosing.End.Add(hours(most))))
+			all = append(all, t)
 		}
 	}
 	for _, kind := range []Kind{Preparation, Dosing, Integration} {

@@ -59,6 +59,8 @@ type visit struct {
 	off        bool  // it left the calendar
 	record     *fact // how it went
 	checked    int   // up to which message it was looked at in its last 48 hours
+	placed     int   // after which message it was booked or moved
+	timed      int   // with which message it took place when it did
 }
 
 func (v *visit) dosed() bool {
@@ -145,6 +147,7 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 // take notes how a session went.
 func (w *witness) take(f *fact) {
 	v := w.visit(f.said.text("session"))
+	was, given := v.end, v.dosed()
 	lasted := v.end.Sub(v.start)
 	if t := f.said.time("start"); !t.IsZero() {
 		v.start, v.end = t, t.Add(lasted)
@@ -152,7 +155,9 @@ func (w *witness) take(f *fact) {
 	if t := f.said.time("end"); !t.IsZero() {
 		v.end = t
 	}
-	v.record = f
+	if v.record = f; !given || !v.end.Equal(was) {
+		v.timed = f.seq
+	}
 }
 
 func (w *witness) takeBack(f *fact) {
@@ -172,8 +177,11 @@ func (w *witness) correct(c *fact) {
 	}
 	old := w.facts[i]
 	w.facts = slices.Delete(w.facts, i, i+1)
+	var its *visit
+	var was visit
 	for _, v := range w.visits {
 		if v.record == old {
+			its, was = v, *v
 			v.start, v.end, v.record = v.booked, v.booked.Add(w.lasts(v.kind)), nil
 		}
 	}
@@ -197,7 +205,9 @@ func (w *witness) correct(c *fact) {
 	f := newFact(c.seq, old.name, c.id, old.role, at, said)
 	f.heard = old.heard
 	if f.role = w.team.Role(c.said.text("by")); f.name == "session-held" {
-		w.take(f)
+		if w.take(f); its != nil && its.end.Equal(was.end) && its.dosed() == was.dosed() { // its time was right
+			its.timed = was.timed
+		}
 	}
 	w.facts = append(w.facts, f)
 }
@@ -707,7 +717,7 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 		case MoveDeed:
 			for name, start := range map[string]time.Time{act.Session: answer.Start, act.Paired: answer.FollowStart} {
 				if v := w.visit(name); v != nil {
-					v.booked, v.start, v.end = start, start, start.Add(w.lasts(v.kind))
+					v.booked, v.start, v.end, v.placed = start, start, start.Add(w.lasts(v.kind)), w.seq
 				}
 			}
 			if err := w.mayBook(p, act, answer, s.At); err != nil {
@@ -744,7 +754,7 @@ func (w *witness) heardOfRestore(p *Pathway, r Restore, now time.Time) error {
 }
 
 func (w *witness) planned(name string, kind Kind, start time.Time) *visit {
-	return &visit{name: name, kind: kind, booked: start, start: start, end: start.Add(w.lasts(kind))}
+	return &visit{name: name, kind: kind, booked: start, start: start, end: start.Add(w.lasts(kind)), placed: w.seq}
 }
 
 // mayBook: nothing is booked after the ending, no preparation before screening is complete, and no dosing session while anything
@@ -821,6 +831,32 @@ func (w *witness) calendar(p *Pathway, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// followed: an integration that a dosing session's record has left more than 72 hours after it is moved, or somebody is asked to, where
+// it can be any sooner.
+func (w *witness) followed(p *Pathway, now time.Time) error {
+	dosings := w.dosings()
+	if len(dosings) == 0 || w.outcome != "" || p.ending() == Lapsed {
+		return nil
+	}
+	last := dosings[len(dosings)-1]
+	var first *visit
+	for _, v := range w.visits {
+		if v.was(Integration) && !v.start.Before(last.end) {
+			return nil
+		}
+		if v.kind == Integration && v.standing() && !v.start.Before(last.end) && (first == nil || v.start.Before(first.start)) {
+			first = v
+		}
+	}
+	if first == nil || first.placed >= last.timed || first.start.Sub(last.end) <= 72*time.Hour || !first.start.After(now.Add(4*time.Hour)) ||
+		slices.ContainsFunc(w.visits, func(v *visit) bool { // it follows another
+			return v.kind == Dosing && v.standing() && v.end.Before(first.start) && v.start.After(last.start)
+		}) || slices.ContainsFunc(p.Tasks(now), func(t Task) bool { return t.Key == "book/integration" }) {
+		return nil
+	}
+	return fmt.Errorf("%s stands on %s, %s after %s, and nobody is asked for a sooner time", first.name, p.clockTime(first.start), first.start.Sub(last.end), last.name)
 }
 
 // shown: whatever forbids the next dosing session is shown to staff.
