@@ -145,7 +145,7 @@ func open(e pathway.Enrolment) (*account, error) {
 func (a *account) readStep(lines []records.ChainedLine) {
 	a.step = lines[0].Step
 	var facts []*pathway.Fact
-	full := 0
+	full, acts := 0, true
 	for _, l := range lines {
 		var f *pathway.Fact
 		if l.Fact != nil {
@@ -164,6 +164,7 @@ func (a *account) readStep(lines []records.ChainedLine) {
 		if pathway.EntryKind(l.Kind) != pathway.Done && pathway.EntryKind(l.Kind) != pathway.Sent {
 			full++
 		}
+		acts = acts && (pathway.EntryKind(l.Kind) != pathway.Done || l.Name != "restored")
 	}
 	for i, l := range lines {
 		switch pathway.EntryKind(l.Kind) {
@@ -179,17 +180,18 @@ func (a *account) readStep(lines []records.ChainedLine) {
 			}
 		}
 	}
-	a.settle(full)
+	a.settle(acts && full < 50)
 }
 
-// settle holds the rules against the account once a step is read.
-func (a *account) settle(entries int) {
+// settle holds the rules against the account once a step is read: what kap owes in the calendar, where it could act. A step that tells of
+// a restore is written without any act, and so is one of so many entries at once that they are written in parts.
+func (a *account) settle(acts bool) {
 	if a.changed {
 		a.changed = false
 		a.holdsStand()
 		a.deviations()
 	}
-	if entries < 50 { // so many at once are written without any act
+	if acts {
 		a.calendar()
 		a.followed()
 	}
