@@ -74,6 +74,11 @@ func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
 		return append(acts, p.dueNudges(now, tasks)...)
 	}
 	if cancels := p.cancellations(now); len(cancels) > 0 {
+		for _, c := range cancels {
+			if a := p.appointment(c.Session); c.Known.Start.IsZero() && a != nil {
+				acts = withEach(acts, p.unheard(*a))
+			}
+		}
 		return append(acts, cancels...)
 	}
 	if act, ok := p.calendarAct(now); ok {
@@ -136,19 +141,29 @@ func (p *Pathway) overtakenRequest(act Act, r Request, now time.Time) string {
 	return ""
 }
 
+// withEach adds the acts under keys that are not among them yet.
+func withEach(acts, more []Act) []Act {
+	for _, m := range more {
+		if !slices.ContainsFunc(acts, func(a Act) bool { return a.Key == m.Key }) {
+			acts = append(acts, m)
+		}
+	}
+	return acts
+}
+
 func (p *Pathway) withdrawals(now time.Time) []Act {
 	var acts []Act
 	for _, m := range p.Outbox {
 		switch {
 		case m.Again.After(now):
 		case m.GivenUp:
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "it was not delivered"})
+			acts = append(acts, withdrawal(m, "it was not delivered"))
 		case m.Staff == "" && !p.MailPermission:
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: noMail})
+			acts = append(acts, withdrawal(m, noMail))
 		case p.stale(m):
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: overtakenMail})
+			acts = append(acts, withdrawal(m, overtakenMail))
 		case !m.Until.IsZero() && !m.Until.After(now):
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: tooLate})
+			acts = append(acts, withdrawal(m, tooLate))
 		}
 	}
 	return acts

@@ -204,6 +204,7 @@ var protocolRules = slices.Concat(
 	),
 	rulesOf("When people hear from us",
 		"hear-session-changes", "booked, moved, cancelled: at once",
+		"cancelled-only-if-heard", "a cancellation only where a mail of the session went out, or may have",
 		"reminders", "reminders seven days, 48, 24 and 2 hours before",
 		"reminder-sheet", "before a dosing session the one of 48 hours points to the preparation sheet",
 		"reminder-late", "late by 24, 6, 3 hours or 30 minutes it is reported, not sent",

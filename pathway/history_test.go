@@ -245,6 +245,10 @@ func (h *history) deliver() {
 		if h.w.gone[m.Key] || m.Staff == "" && !h.p.CatchingUp.IsZero() {
 			h.fail("%s fell due before the restore, and is mailed after it", m.Key)
 		}
+		if m.Kind == CancelledMail && !h.w.spoken[m.Session] && !h.lost && !h.restores {
+			h.fail("%s tells of a session of which the client has not heard", m.Key)
+		}
+		h.w.spoken[m.Session] = true
 		h.check(h.w.mailed(h.p, m, h.now))
 		h.p.Delivered(m.Key)
 		if m.Staff == "" {

@@ -25,6 +25,7 @@ type witness struct {
 	holds  []HoldInForce // as they were named first
 	held   []bool        // whether each was in force when last looked at
 	keys   map[string]bool
+	spoken map[string]bool      // sessions of which the client has had mail, or a call was tried
 	heard  map[string]time.Time // when each member of staff had mail last
 	urgent map[string]time.Time // and urgent mail
 	open   map[string]*watched
@@ -75,7 +76,7 @@ func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
 	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
-		keys: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
+		keys: map[string]bool{}, spoken: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
 func (w *witness) visit(name string) *visit {
@@ -135,6 +136,12 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 		return
 	case "session-held":
 		w.take(f)
+	case "task-done":
+		for _, v := range w.visits {
+			if task := said.text("task"); strings.HasPrefix(task, "call/") && strings.Contains(task, "/"+v.name+"/") {
+				w.spoken[v.name] = true
+			}
+		}
 	case "release", "review":
 		if f.decision == TakeBack {
 			w.takeBack(f)

@@ -267,9 +267,12 @@ func (r *run) deliver(ctx workflow.Context) {
 			r.poked = true
 			switch {
 			case err != nil: // too late, or night: it stays in the outbox until it is withdrawn, or goes out in the morning
-			case status == pathway.SentMail || status == pathway.WithdrawnMail:
+			case status == pathway.SentMail:
 				r.p.Delivered(m.Key)
 				r.written.Delivered(m.Key)
+			case status == pathway.WithdrawnMail:
+				r.p.TakenBack(m.Key)
+				r.written.TakenBack(m.Key)
 			default:
 				r.p.Undelivered(m.Key)
 				r.written.Undelivered(m.Key)
