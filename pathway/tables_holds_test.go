@@ -527,3 +527,34 @@ func TestATaskIsDoneWhenTheStateSaysSo(t *testing.T) {
 		}
 	}
 }
+
+// What a hold says follows the record: what a correction takes back it no longer names, and what another brings back is asked about anew.
+func TestAHoldNamesWhatIsOnRecord(t *testing.T) {
+	shows(t, "hold-says-what-stands")
+	t.Parallel()
+	h := walk(t, 0)
+	h.hold(Dosing, "blood_pressure_leaving", "not-taken", "in_person", false)
+	x, record := h.inForce(Deviation), func() string { return h.p.appointment("dosing-1").Record.ID }
+	has(t, x.Why, "not held in person", "not taken before leaving")
+	h.must("correct", "by", "t-lane", "entry", record(), "why", "mistyped", "in_person", true)
+	if x = h.inForce(Deviation); strings.Contains(x.Why, "in person") || x.What != "pressure-leaving" || len(h.p.Holds) != 1 {
+		t.Errorf("%d holds, the first: %s (%s)", len(h.p.Holds), x.Why, x.What)
+	}
+	if task := h.task("hold/hold-1/therapist"); task == nil || strings.Contains(task.What, "in person") {
+		t.Errorf("owed %+v", task)
+	}
+	h.must("release", "by", "t-lane", "hold", "hold-1", "reason", "seen")
+	h.must("release", "by", "p-singh", "hold", "hold-1", "reason", "seen")
+	h.must("correct", "by", "t-lane", "entry", record(), "why", "it was so after all", "in_person", false)
+	if x = h.inForce(Deviation); x == nil || x.Name != "hold-2" || strings.Contains(x.Why, "leaving") {
+		t.Errorf("holds %+v", h.p.Holds)
+	}
+
+	// Worse than a baseline that was mistyped: still worse than the one that was meant, and so it says.
+	g := walk(t, 1)
+	g.measure(PHQ9, 27)
+	base := g.p.baseline(PHQ9)
+	has(t, g.inForce(Worsening).Why, fmt.Sprintf("from %d at the baseline", base.Total))
+	g.must("correct", "by", "t-lane", "entry", base.ID, "why", "mistyped", "total", base.Total+1)
+	has(t, g.inForce(Worsening).Why, fmt.Sprintf("from %d at the baseline", base.Total+1))
+}
