@@ -190,6 +190,7 @@ var protocolRules = slices.Concat(
 		"after-the-ending", "adverse events and corrections are still taken: to the journal and both clinicians, changing no outcome",
 		"after-the-ending-others-refused", "and nothing else is",
 		"correction-supersedes", "a correction supersedes an entry, with a reason: its fields, its time, or all of it",
+		"informed-is-ones-own", "that they know of an urgent hold is each clinician's own to say, also once the other has released it",
 		"hold-says-what-stands", "what a hold says follows the record",
 		"correction-raises-and-lifts", "the rules are evaluated anew: holds are raised and lifted",
 		"correction-both-in-journal", "both stay in the journal",

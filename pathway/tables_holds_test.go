@@ -478,6 +478,30 @@ func TestUrgentTasks(t *testing.T) {
 	}
 }
 
+// That one clinician knows is theirs to say: the other's release does not say it for them, and a cause that a correction took away leaves
+// nothing to know.
+func TestEachClinicianSaysThatTheyKnow(t *testing.T) {
+	shows(t, "informed-is-ones-own")
+	t.Parallel()
+	h := walk(t, 0)
+	h.must("adverse-event", "by", "p-singh", "kind", "misuse", "severity", "moderate", "id", "E")
+	void := h.fork(t)
+	h.must("release", "by", "p-singh", "hold", "hold-1", "reason", "seen")
+	task := h.task("informed/hold-1/therapist")
+	if task == nil || !task.Urgent {
+		t.Fatalf("the prescriber's release has said it for the therapist: owed %v", h.keys())
+	}
+	has(t, task.What, "hold-1 held the pathway until", "say that you know")
+	h.must("task-done", "by", "t-lane", "task", task.Key, "outcome", "acknowledged")
+	if h.task(task.Key) != nil || h.blocked("hold-1", h.now) {
+		t.Errorf("owed %v", h.keys())
+	}
+	void.must("correct", "by", "p-singh", "entry", "E", "why", "another client's", "void", true)
+	if void.task(task.Key) != nil {
+		t.Errorf("it never was, and the therapist has to know of it: owed %v", void.keys())
+	}
+}
+
 // A task is derived: it is done when the state says so; a human act, when somebody records it.
 func TestATaskIsDoneWhenTheStateSaysSo(t *testing.T) {
 	shows(t, "task-derived", "task-human-act")

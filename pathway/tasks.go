@@ -125,11 +125,12 @@ func (p *Pathway) informed(about string, since time.Time, role Role, what string
 	return []Task{t}
 }
 
-// holdTasks ask whoever releases a hold, and tell the other clinician of one that cannot wait.
+// holdTasks ask whoever releases a hold, and tell the other clinician of one that cannot wait: that they know is theirs to say, also
+// once it is released.
 func (p *Pathway) holdTasks() []Task {
 	var all []Task
 	for _, h := range p.Holds {
-		if !h.inForce() {
+		if h.Lifted {
 			continue
 		}
 		for _, role := range h.Open() {
@@ -143,10 +144,14 @@ func (p *Pathway) holdTasks() []Task {
 		}
 		for _, role := range clinicians {
 			if h.Cause.urgent() && !slices.Contains(h.Needs, role) {
-				all = append(all, p.informed(h.Name, h.Known, role, "%s holds the pathway: %s, %s; say that you know", h.Name, h.Cause, h.Why)...)
+				holds := "holds the pathway"
+				if !h.inForce() {
+					holds = "held the pathway until " + p.clockTime(h.Until)
+				}
+				all = append(all, p.informed(h.Name, h.Known, role, "%s %s: %s, %s; say that you know", h.Name, holds, h.Cause, h.Why)...)
 			}
 		}
-		crisis := h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
+		crisis := h.inForce() && h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
 		if crisis && p.dosed() == 0 && p.ending() == "" {
 			t := p.task("defer/"+h.Name, h.Known, day, evaluationGate, Therapist, "Deferring is proposed while %s holds the pathway; record your decision", h.Name)
 			t.With = deferral()

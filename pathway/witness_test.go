@@ -871,6 +871,16 @@ func (w *witness) shown(p *Pathway, now time.Time, literal bool) error {
 	if w.outcome != "" || p.ending() != "" {
 		return nil
 	}
+	for _, h := range p.Holds { // who does not release it says that they know
+		other := map[Cause]Role{Crisis: Prescriber, ItemNine: Prescriber, AdverseCause: Therapist}[h.Cause]
+		key := fmt.Sprintf("informed/%s/%s", h.Name, other)
+		if other == "" || h.Lifted || slices.ContainsFunc(w.facts, func(f *fact) bool { return f.name == "task-done" && f.said.text("task") == key }) {
+			continue
+		}
+		if !slices.ContainsFunc(p.Tasks(now), func(t Task) bool { return t.Key == key }) {
+			return fmt.Errorf("the %s has not said that they know of %s, and is not asked to", other, h.Name)
+		}
+	}
 	blocked := p.blockers(p.nextDosing(now))
 	if literal {
 		blocked = p.Status(now).Blocked
