@@ -216,6 +216,7 @@ var protocolRules = slices.Concat(
 		"questionnaire-late", "twelve hours late at most",
 		"hear-clinician", "clearance or evaluation: after two days, five, then each morning, the coordinator too",
 		"hear-session-record", "a session that is not recorded: two hours after its end, next morning, then daily",
+		"due-within-a-day", "what is asked for at once is due within a day, and overdue only then",
 		"hear-review-referral-hold", "review, referral, hold: at once, then daily",
 		"mail-hours", "client mail between 08:00 and 20:00 on the client's clock",
 		"mail-at-once", "the two-hour reminder and a cancellation within 48 hours at once",

@@ -531,3 +531,32 @@ func TestACancellationIsMailedToWhoeverMayHaveHeard(t *testing.T) {
 		}
 	}
 }
+
+// What is asked for at once is due within a day, as a referral is: it is not overdue the moment it is asked for.
+func TestWhatIsAskedForAtOnceIsNotOverdueAtOnce(t *testing.T) {
+	shows(t, "due-within-a-day")
+	t.Parallel()
+	assess := walk(t, 0)
+	assess.measure(PHQ9, 12, 1)
+	review := course(t, PHQ9, 20, 20, 20)
+	review.fill(20)
+	worse := walk(t, 1)
+	worse.measure(PHQ9, 27)
+	stop := course(t, PHQ9, 20, 20, 20)
+	stop.fill(20)
+	stop.must("review", "by", "p-singh", "decision", "stop", "reason", "no use")
+	for key, h := range map[string]*house{"risk-assessment": assess, "review": review, "hold/hold-1/therapist": worse, "stop": stop} {
+		task := h.task(key)
+		if task == nil {
+			t.Errorf("%s is not owed: %v", key, h.keys())
+			continue
+		}
+		told := slices.ContainsFunc(h.p.Nudges, func(n Nudge) bool { return n.About == key })
+		if !told || task.Overdue(h.now) || !task.Overdue(h.now.AddDate(0, 0, 1)) {
+			t.Errorf("%s: told %v, asked for at %s, due %s, at %s", key, told, h.p.clockTime(task.Since), h.p.clockTime(task.Due), h.p.clockTime(h.now))
+		}
+		if got := h.p.Status(h.now).Attention; key != "stop" && got != NoAttention {
+			t.Errorf("%s: attention %s at once: %v", key, got, h.keys())
+		}
+	}
+}

@@ -133,8 +133,12 @@ func (p *Pathway) holdTasks() []Task {
 		if h.Lifted {
 			continue
 		}
+		due := day
+		if h.Cause.urgent() {
+			due = 0
+		}
 		for _, role := range h.Open() {
-			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
+			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, due, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
 			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
 			t.Urgent, t.ladder = h.Cause.urgent(), daily
 			if r := p.mayRelease(h, farFuture); r != nil { // what the release rests on comes first
@@ -227,7 +231,7 @@ func (p *Pathway) treatmentTasks(now time.Time) []Task {
 		since := p.reviewSince(next)
 		_, both := p.reviewDue(next)
 		ask := func(role Role, key string, with ReviewDecision) {
-			t := p.task(key, since, 0, "review", role, "Review the treatment and decide: %s", b.Reason)
+			t := p.task(key, since, day, "review", role, "Review the treatment and decide: %s", b.Reason)
 			t.With, t.ladder = []Field{{"decision", string(with)}, {"reason", "<why>"}}, daily
 			all = append(all, t)
 		}
@@ -254,14 +258,15 @@ func (p *Pathway) riskTasks(now time.Time) []Task {
 	if b.Code == "" {
 		return nil
 	}
-	t := p.task("risk-assessment", p.unassessedMeasure(now).At, 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
-	t.ladder = daily
+	m := p.unassessedMeasure(now)
+	t := p.task("risk-assessment", m.At, 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
+	t.Due, t.ladder = later(m.At, m.Heard).Add(day), daily
 	return []Task{t}
 }
 
 // stopTask puts a prescriber's review that says stop to the therapist, who alone stops.
 func (p *Pathway) stopTask(q Review) Task {
-	t := p.task("stop", q.At, 0, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
+	t := p.task("stop", q.At, day, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
 	t.With, t.ladder = []Field{{"reason", "<why>"}}, daily
 	return t
 }
