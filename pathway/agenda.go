@@ -43,7 +43,7 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 	if len(acts) == 0 && len(p.Pending) == 0 {
 		acts = p.caughtUp()
 	}
-	if len(acts) == 0 && len(p.Pending) == 0 {
+	if len(acts) == 0 && len(p.Pending) == 0 && (p.Looks.IsZero() || p.Looks.After(now)) {
 		return nil, p.nextWake(now, tasks)
 	}
 	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
@@ -502,19 +502,32 @@ func (p *Pathway) closes() time.Time {
 	return p.Ended.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.OpenDays)
 }
 
-// nextWake is the next moment at which something changes by itself.
+// nextWake is the next moment at which a pathway looks again by itself.
 func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
-	var next Wake
-	at := func(t time.Time, why string, args ...any) {
-		if t.After(now) && (next.At.IsZero() || t.Before(next.At)) {
-			next = Wake{t, fmt.Sprintf(why, args...)}
-		}
-	}
+	next := p.nextChange(now, tasks)
+	at := next.sooner(now)
+	at(p.Looks, "the records are brought up to date")
 	for _, m := range p.Outbox {
 		at(p.leaves(m, now), "mail hours begin")
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
 	}
+	return next
+}
+
+// sooner makes a wake the earliest of the moments to come that it is told.
+func (w *Wake) sooner(now time.Time) func(t time.Time, why string, args ...any) {
+	return func(t time.Time, why string, args ...any) {
+		if t.After(now) && (w.At.IsZero() || t.Before(w.At)) {
+			*w = Wake{t, fmt.Sprintf(why, args...)}
+		}
+	}
+}
+
+// nextChange is the next moment at which something changes by itself, mails left aside.
+func (p *Pathway) nextChange(now time.Time, tasks []Task) Wake {
+	var next Wake
+	at := next.sooner(now)
 	for _, t := range tasks {
 		at(t.Due, "is it done: %s", t.Key)
 		at(p.next(t, now).at, "tell whoever owes it: %s", t.Key)

@@ -198,6 +198,9 @@ func (h *history) work() {
 		h.deliver()
 		step, wake := h.p.Due(h.now)
 		if step == nil {
+			if !h.p.Looks.IsZero() && (!h.p.Looks.After(h.now) || wake.At.After(h.p.Looks)) {
+				h.fail("the records say that it looks again at %s, and it looks at %s", h.p.clockTime(h.p.Looks), h.p.clockTime(wake.At))
+			}
 			if h.next = wake.At; !h.next.IsZero() && !h.next.After(h.now) {
 				h.fail("it wants to be woken at %s, which is not to come", h.p.clockTime(h.next))
 			}
