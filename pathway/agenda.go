@@ -43,7 +43,7 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 	if len(acts) == 0 && len(p.Pending) == 0 {
 		acts = p.caughtUp()
 	}
-	if len(acts) == 0 && len(p.Pending) == 0 {
+	if len(acts) == 0 && len(p.Pending) == 0 && (p.Looks.IsZero() || p.Looks.After(now)) {
 		return nil, p.nextWake(now, tasks, nil)
 	}
 	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
@@ -74,6 +74,11 @@ func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
 		return append(acts, p.dueNudges(now, tasks)...)
 	}
 	if cancels := p.cancellations(now); len(cancels) > 0 {
+		for _, c := range cancels {
+			if a := p.appointment(c.Session); c.Known.Start.IsZero() && a != nil {
+				acts = withEach(acts, p.unheard(*a))
+			}
+		}
 		return append(acts, cancels...)
 	}
 	if act, ok := p.calendarAct(now); ok {
@@ -91,6 +96,9 @@ func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
 // calendarAct is the one thing to ask of the calendar now: a step asks for one at a time, so that each sees what the one
 // before it took.
 func (p *Pathway) calendarAct(now time.Time) (Act, bool) {
+	if p.brings(now) != nil {
+		return p.bringAct(now), true
+	}
 	for _, r := range p.Requests {
 		var act Act
 		switch {
@@ -133,19 +141,29 @@ func (p *Pathway) overtakenRequest(act Act, r Request, now time.Time) string {
 	return ""
 }
 
+// withEach adds the acts under keys that are not among them yet.
+func withEach(acts, more []Act) []Act {
+	for _, m := range more {
+		if !slices.ContainsFunc(acts, func(a Act) bool { return a.Key == m.Key }) {
+			acts = append(acts, m)
+		}
+	}
+	return acts
+}
+
 func (p *Pathway) withdrawals(now time.Time) []Act {
 	var acts []Act
 	for _, m := range p.Outbox {
 		switch {
 		case m.Again.After(now):
 		case m.GivenUp:
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "it was not delivered"})
+			acts = append(acts, withdrawal(m, "it was not delivered"))
 		case m.Staff == "" && !p.MailPermission:
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: noMail})
+			acts = append(acts, withdrawal(m, noMail))
 		case p.stale(m):
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: overtakenMail})
+			acts = append(acts, withdrawal(m, overtakenMail))
 		case !m.Until.IsZero() && !m.Until.After(now):
-			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: tooLate})
+			acts = append(acts, withdrawal(m, tooLate))
 		}
 	}
 	return acts
@@ -233,6 +251,36 @@ func (p *Pathway) wants(kind Kind, now time.Time) bool {
 		return p.preparationWanted() && p.ending() == "" && p.screened(now)
 	}
 	return p.dosingWanted() && p.booked(Dosing) == nil && len(p.bookable(p.dosingFrom(now), now)) == 0
+}
+
+// brings is the integration that kap itself moves now, to within its hours, or nil.
+func (p *Pathway) brings(now time.Time) *Appointment {
+	a, dosing := p.strayed(now)
+	if a == nil || p.ending() == Lapsed || slices.ContainsFunc(p.Requests, func(r Request) bool { return r.Kind == Integration || r.Session == a.Name }) ||
+		slices.ContainsFunc(p.Unplaced, func(u Unplaced) bool { // looked for since it strayed
+			return u.Kind == Integration && u.Again.After(now) && !u.Again.AddDate(0, 0, -1).Before(dosing.Over)
+		}) {
+		return nil
+	}
+	return a
+}
+
+// bringAct moves an integration that has strayed as one is booked that was missed: as soon as the client can be told, within its hours
+// where they are not over.
+func (p *Pathway) bringAct(now time.Time) Act {
+	a, dosing := p.strayed(now)
+	act := p.moveAct(Request{Do: MoveDeed, Kind: Integration, Session: a.Name})
+	from, until := p.integrationFrom(dosing, now), dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtMost))
+	if until.Before(from) {
+		until = a.Start.Add(-time.Minute) // sooner than it stands
+	}
+	act.Window.Earliest, act.Window.Latest = from, until
+	return act
+}
+
+// integrationFrom is when the integration after a dosing session begins at the earliest, given that the client has to be told.
+func (p *Pathway) integrationFrom(dosing *Appointment, now time.Time) time.Time {
+	return later(dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast)), now.Add(missedNotice))
 }
 
 // integrationDeclined says whether the client, as the pathway ends, has declined the integration after the last dosing session.
@@ -377,10 +425,7 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 		number, from = p.dosed()+1, p.dosingFrom(now)
 	case Integration:
 		dosing := p.unfollowed()
-		number, from = dosing.Number, dosing.End.Add(hours(p.Protocol.Integration.HoursAfterAtLeast))
-		if soon := now.Add(missedNotice); soon.After(from) {
-			from = soon
-		}
+		number, from = dosing.Number, p.integrationFrom(dosing, now)
 	}
 	until := from.AddDate(0, 0, p.Protocol.Booking.WindowDays)
 	if kind == Integration {
@@ -464,13 +509,11 @@ func (p *Pathway) NextWake(now time.Time, underWay map[string]bool) Wake {
 	return p.nextWake(now, p.Tasks(now), underWay)
 }
 
+// nextWake is the next moment at which a pathway looks again by itself.
 func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool) Wake {
-	var next Wake
-	at := func(t time.Time, why string, args ...any) {
-		if t.After(now) && (next.At.IsZero() || t.Before(next.At)) {
-			next = Wake{t, fmt.Sprintf(why, args...)}
-		}
-	}
+	next := p.nextChange(now, tasks)
+	at := next.sooner(now)
+	at(p.Looks, "the records are brought up to date")
 	for _, m := range p.Outbox {
 		if underWay[m.Key] {
 			continue
@@ -479,6 +522,22 @@ func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
 	}
+	return next
+}
+
+// sooner makes a wake the earliest of the moments to come that it is told.
+func (w *Wake) sooner(now time.Time) func(t time.Time, why string, args ...any) {
+	return func(t time.Time, why string, args ...any) {
+		if t.After(now) && (w.At.IsZero() || t.Before(w.At)) {
+			*w = Wake{t, fmt.Sprintf(why, args...)}
+		}
+	}
+}
+
+// nextChange is the next moment at which something changes by itself, mails left aside.
+func (p *Pathway) nextChange(now time.Time, tasks []Task) Wake {
+	var next Wake
+	at := next.sooner(now)
 	for _, t := range tasks {
 		at(t.Due, "is it done: %s", t.Key)
 		at(p.next(t, now).at, "tell whoever owes it: %s", t.Key)

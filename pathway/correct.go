@@ -52,6 +52,11 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 			return "", refusal
 		}
 	}
+	for i := range q.Appointments { // one whose time and outcome were right is what it was, since when it was
+		if a, was := &q.Appointments[i], p.appointment(q.Appointments[i].Name); was != nil && a.State == was.State && a.Start.Equal(was.Start) && a.End.Equal(was.End) {
+			a.Over = was.Over
+		}
+	}
 	q.lift(now)
 	q.owesAnew(p, now)
 	*p = *q

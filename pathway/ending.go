@@ -162,7 +162,7 @@ func (p *Pathway) closingTasks(now, since time.Time) []Task {
 		if r := p.reviewBy(role, now); r != nil && r.Decision == CompleteReview {
 			continue
 		}
-		t := p.task("review/"+string(role), since, 0, "review", role, "Decide how this pathway ends: %s. The therapist stops it, or both clinicians record review with complete", contested)
+		t := p.task("review/"+string(role), since, day, "review", role, "Decide how this pathway ends: %s. The therapist stops it, or both clinicians record review with complete", contested)
 		t.With = []Field{{"decision", "<complete or stop>"}, {"reason", "<why>"}}
 		t.ladder = daily
 		all = append(all, t)

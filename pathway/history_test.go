@@ -198,6 +198,9 @@ func (h *history) work() {
 		h.deliver()
 		step, wake := h.p.Due(h.now)
 		if step == nil {
+			if !h.p.Looks.IsZero() && (!h.p.Looks.After(h.now) || wake.At.After(h.p.Looks)) {
+				h.fail("the records say that it looks again at %s, and it looks at %s", h.p.clockTime(h.p.Looks), h.p.clockTime(wake.At))
+			}
 			if h.next = wake.At; !h.next.IsZero() && !h.next.After(h.now) {
 				h.fail("it wants to be woken at %s, which is not to come", h.p.clockTime(h.next))
 			}
@@ -217,6 +220,7 @@ func (h *history) work() {
 		h.check(h.w.stepped(h.p, *step, a))
 	}
 	h.check(h.w.calendar(h.p, h.now))
+	h.check(h.w.followed(h.p, h.now))
 	if h.w.outcome != h.p.Outcome {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
@@ -244,6 +248,10 @@ func (h *history) deliver() {
 		if h.w.gone[m.Key] || m.Staff == "" && !h.p.CatchingUp.IsZero() {
 			h.fail("%s fell due before the restore, and is mailed after it", m.Key)
 		}
+		if m.Kind == CancelledMail && !h.w.spoken[m.Session] && !h.lost && !h.restores {
+			h.fail("%s tells of a session of which the client has not heard", m.Key)
+		}
+		h.w.spoken[m.Session] = true
 		h.check(h.w.mailed(h.p, m, h.now))
 		h.p.Delivered(m.Key)
 		if m.Staff == "" {
@@ -594,7 +602,7 @@ func (h *history) oblige(t Task) bool {
 		return h.giveUp()
 	}
 	_, refusal := h.say(t.Message, said)
-	if refusal != nil && !h.removed && !h.together && t.Message != "book-session" { // whose time may be taken
+	if refusal != nil && !h.removed && !h.together && t.Message != "book-session" && t.Message != "move-session" { // whose time may be taken
 		h.fail("%s asks for what is refused: %s", t.Key, refusal)
 	}
 	return true
@@ -989,6 +997,9 @@ func (h *history) done(v *visit) {
 	said := h.goneWell(v.name)
 	if percent(h.chance, 30) {
 		start := v.start.Add(time.Duration(h.Int(-23, 23)) * time.Hour)
+		if percent(h.chance, 30) { // days before it was booked
+			start = later(v.start.AddDate(0, 0, -h.Int(1, 6)), h.w.enrolment.At)
+		}
 		said = said.with("start", start, "end", start.Add(2*time.Hour))
 	}
 	h.say("session-held", said)

@@ -95,10 +95,13 @@ func (p *Pathway) derive(at time.Time) {
 		return
 	}
 	for _, f := range p.flags() {
-		if !slices.ContainsFunc(p.Holds, func(h HoldInForce) bool {
+		i := slices.IndexFunc(p.Holds, func(h HoldInForce) bool {
 			return !h.Lifted && h.From == f.from && h.Cause == f.cause && h.What == f.what
-		}) {
+		})
+		if i < 0 {
 			p.hold(f, at)
+		} else {
+			p.Holds[i].Why = f.why
 		}
 	}
 	var given []*Appointment
@@ -116,7 +119,9 @@ func (p *Pathway) derive(at time.Time) {
 // deriveDeviations holds the pathway for what was done against the rules at a session, as far as that is known now and was not before.
 func (p *Pathway) deriveDeviations(at time.Time, a *Appointment) {
 	var fresh []deviation
-	for _, d := range p.deviations(*a) {
+	found := p.deviations(*a)
+	p.renameDeviations(a, found)
+	for _, d := range found {
 		if !slices.ContainsFunc(p.Holds, func(h HoldInForce) bool {
 			return h.Cause == Deviation && !h.Lifted && h.From == a.Name && slices.Contains(strings.Fields(h.What), d.code)
 		}) {
@@ -136,8 +141,31 @@ func (p *Pathway) deriveDeviations(at time.Time, a *Appointment) {
 	} else if a.Record != nil {
 		at = a.Record.At
 	}
-	p.hold(flag{from: a.Name, what: strings.Join(codes, " "), cause: Deviation, since: at, needs: clinicians,
-		why: fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(says, "; "))}, learned)
+	p.hold(flag{from: a.Name, what: strings.Join(codes, " "), cause: Deviation, since: at, needs: clinicians, why: against(a, says)}, learned)
+}
+
+func against(a *Appointment, says []string) string {
+	return fmt.Sprintf("%s was done against the rules: %s", a.Name, strings.Join(says, "; "))
+}
+
+// renameDeviations has the holds of a session name what still stands of what they were placed for. What a correction took back and
+// another brings back is found anew, because nobody was asked about it meanwhile.
+func (p *Pathway) renameDeviations(a *Appointment, found []deviation) {
+	for i := range p.Holds {
+		h := &p.Holds[i]
+		if h.Cause != Deviation || h.Lifted || h.From != a.Name {
+			continue
+		}
+		var codes, says []string
+		for _, d := range found {
+			if slices.Contains(strings.Fields(h.What), d.code) {
+				codes, says = append(codes, d.code), append(says, d.says)
+			}
+		}
+		if len(codes) > 0 { // where nothing stands, only a correction lifts it
+			h.What, h.Why = strings.Join(codes, " "), against(a, says)
+		}
+	}
 }
 
 // lift takes away the holds whose causes a correction has removed.

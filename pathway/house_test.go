@@ -29,8 +29,9 @@ type house struct {
 	answers []Answer
 	settled []Settled
 
-	restore *Restore // of which the records tell with the next step
-	unknown bool     // since then a mail that was given up may have gone out
+	restore *Restore   // of which the records tell with the next step
+	out     MailStatus // where the records have a mail that is taken back; none: it had not gone out
+	unknown bool       // since then a mail that was given up may have gone out
 }
 
 func newYork() *time.Location { zone, _ := time.LoadLocation("America/New_York"); return zone }
@@ -128,6 +129,9 @@ func (h *house) answer(s Step) Answer {
 			a.Acts = append(a.Acts, h.p.Place(act, h.cal, h.busy(act)))
 		case WithdrawDeed:
 			status := WithdrawnMail
+			if h.out != "" {
+				status = h.out
+			}
 			if i := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.unknown && h.p.Outbox[i].GivenUp {
 				status = UnknownMail
 			}
@@ -225,7 +229,7 @@ func (h *house) refused(code RefusalCode, name string, fields ...any) string {
 // decisions is everything but the bookkeeping of messages and steps.
 func (h *house) decisions() string {
 	q := *h.p
-	q.Pending, q.Refused, q.Steps, q.Last, q.Woken, q.Nudges, q.Outbox = nil, nil, 0, "", time.Time{}, nil, nil
+	q.Pending, q.Refused, q.Steps, q.Last, q.Woken, q.Looks, q.Nudges, q.Outbox = nil, nil, 0, "", time.Time{}, time.Time{}, nil, nil
 	text, _ := json.Marshal(q)
 	return string(text)
 }

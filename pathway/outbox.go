@@ -73,7 +73,7 @@ func (p *Pathway) write(s Step, m Mail) {
 	at := s.At
 	m.Zone, m.GivenUp = s.Mailing.Zone, !p.CatchingUp.IsZero() // it may have gone out before the restore
 	if !s.Mailing.MailPermission {
-		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, p.near(m, at))
+		p.callUnsent(at, m, p.spoken(m), p.near(m, at))
 		return
 	}
 	expected := m.Start // by the client
@@ -172,7 +172,8 @@ type Call struct {
 	Since   time.Time `json:"since"`
 	Until   time.Time `json:"until,omitzero"` // after this it has no point
 	Urgent  bool      `json:"urgent,omitempty"`
-	Staff   bool      `json:"staff,omitempty"` // it is a member of staff who is called
+	Staff   bool      `json:"staff,omitempty"`  // it is a member of staff who is called
+	Unsent  bool      `json:"unsent,omitempty"` // it stands for a mail that says when a session is, and that surely did not go out
 }
 
 func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, urgent bool) {
@@ -189,13 +190,28 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 	}
 }
 
-// Delivered takes a mail out of the outbox once it is sent.
+// callUnsent asks for a call in place of a mail that surely did not go out.
+func (p *Pathway) callUnsent(at time.Time, m Mail, why string, urgent bool) {
+	p.call(at, m.Key, m.Session, why, m.Until, urgent)
+	for i := range p.Calls {
+		if c := &p.Calls[i]; c.Key == "call/"+m.Key {
+			c.Unsent = m.Kind == BookedMail || m.Kind == MovedMail
+		}
+	}
+}
+
+// Delivered takes a mail out of the outbox once it is sent. Whatever it is about, it says when its session is.
 func (p *Pathway) Delivered(key string) {
 	for _, m := range p.Outbox {
-		if a := p.appointment(m.Session); m.Key == key && a != nil && (m.Kind == BookedMail || m.Kind == MovedMail) {
+		if a := p.appointment(m.Session); m.Key == key && a != nil && m.Kind != CancelledMail {
 			a.Told = m.Start
 		}
 	}
+	p.TakenBack(key)
+}
+
+// TakenBack takes a mail out of the outbox that the records have taken back.
+func (p *Pathway) TakenBack(key string) {
 	p.Outbox = slices.DeleteFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
 }
 

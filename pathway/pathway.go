@@ -169,6 +169,10 @@ type Pathway struct {
 	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
 	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
 
+	// Looks is when, as of the last written step, something changes by itself next, mails left aside, which go out without a step. The
+	// records say until then what is owed, and that this pathway sleeps; so it writes a step then, with or without an act.
+	Looks time.Time `json:"looks,omitzero"`
+
 	Restored   Restore   `json:"restored,omitzero"`    // the last time, that it has heard of, that the records were restored
 	CatchingUp time.Time `json:"catching_up,omitzero"` // since it heard of that, until it has worked off what fell due before
 }

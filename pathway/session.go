@@ -181,6 +181,29 @@ func (p *Pathway) integrationBooked(from, before time.Time) bool {
 	})
 }
 
+// strayed is the booked integration that the record of its dosing session has left beyond its hours, because that session was held
+// earlier than booked or its time was corrected; with that session. It is nil where the integration was placed since then, which was
+// done knowing better, and where no sooner one can be had.
+func (p *Pathway) strayed(now time.Time) (integration, dosing *Appointment) {
+	last := p.lastDosed()
+	if last == nil || p.integrated() {
+		return nil, nil
+	}
+	for i := range p.Appointments {
+		a := &p.Appointments[i]
+		if a.Kind == Integration && a.State == Booked && !a.Start.Before(last.End) && (integration == nil || a.Start.Before(integration.Start)) {
+			integration = a
+		}
+	}
+	next := p.booked(Dosing)
+	switch {
+	case integration == nil, !integration.Since.Before(last.Over), next != nil && next.End.Before(integration.Start) && next.Start.After(last.Start),
+		!integration.Start.After(last.End.Add(hours(p.Protocol.Integration.HoursAfterAtMost))), !p.integrationFrom(last, now).Before(integration.Start):
+		return nil, nil
+	}
+	return integration, last
+}
+
 // lastIntegration is the record of the integration after the last dosing session, or nil.
 func (p *Pathway) lastIntegration() *SessionHeld {
 	if last := p.lastDosed(); last != nil {

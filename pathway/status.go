@@ -202,6 +202,9 @@ func (p *Pathway) Next(now time.Time) string {
 	if kind := p.wanted(now); kind != "" {
 		parts = append(parts, fmt.Sprintf("kap now books the next %s session", kind))
 	}
+	if a := p.brings(now); a != nil {
+		parts = append(parts, fmt.Sprintf("kap now moves %s to within its hours after the dosing session", a.Name))
+	}
 	if p.mayEnd(now) {
 		return "The pathway ends now as " + string(p.ending()) + "."
 	}

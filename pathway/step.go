@@ -176,7 +176,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 		case MoveDeed:
 			settled = append(settled, p.settleMove(s, act, answer, tell)...)
 		case CancelDeed:
-			p.settleCancel(s, act, tell)
+			p.settleCancel(s, act, a, tell)
 		case FileDeed:
 			if x := p.appointment(act.Session); x != nil {
 				x.Filed = act.State
@@ -211,6 +211,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			say("caught-up", "what fell due before the restore was heard of is worked off: its mails are unknown and are not sent again")
 		}
 	}
+	p.Looks = p.nextChange(p.Woken, p.Tasks(p.Woken)).At
 	return done, settled
 }
 
@@ -356,9 +357,14 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 	x := p.appointment(act.Session)
 	if a.Refused != "" || x == nil || x.State != Booked {
 		what := fmt.Sprintf("%s was not moved: %s", act.Session, a.Refused)
-		tell(nil, "not-moved", "%s", what)
+		tell(&Fact{Session: act.Session, Request: act.Request}, "not-moved", "%s", what)
+		if act.Request == "" {
+			p.unplaced(s, act, a.Refused)
+			return nil
+		}
 		return []Settled{p.unsettled(s, act, what)}
 	}
+	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
 	p.shift(s, x, a.Start, act.Known)
 	fact := x.fact()
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
@@ -386,21 +392,54 @@ func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 	p.write(s, m)
 }
 
-// known says for when the client expects an appointment. A mail that is still in the outbox has told them nothing, and will not.
+// known says for when the client expects an appointment. A mail that is still in the outbox has told them nothing, and will not; nor
+// has one that surely did not go out, where the call in its place has not been tried. Without permission to mail, what a coordinator
+// said need not be recorded.
 func (p *Pathway) known(a Appointment) Known {
-	untold := slices.ContainsFunc(p.Outbox, func(m Mail) bool {
-		return m.Session == a.Name && (m.Kind == BookedMail || m.Kind == MovedMail) && !m.GivenUp
+	waits := slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Session == a.Name && !m.GivenUp && m.Again.IsZero() })
+	doubtful := slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Session == a.Name && (m.GivenUp || !m.Again.IsZero()) })
+	uncalled := p.MailPermission && slices.ContainsFunc(p.Calls, func(c Call) bool {
+		return c.Session == a.Name && c.Unsent && !slices.ContainsFunc(p.TasksDone, func(d TaskDone) bool { return d.Task == c.Key })
 	})
 	switch {
 	case !a.Told.IsZero():
 		return Known{a.Told}
-	case untold:
+	case !doubtful && (waits || uncalled):
 		return Known{}
 	}
 	return Known{a.Start}
 }
 
-func (p *Pathway) settleCancel(s Step, act Act, tell func(*Fact, string, string, ...any)) {
+// unheard are the mails of a session of which no mail is known to have gone out: they are taken back with its cancellation, and if one
+// had gone out after all, the records say so.
+func (p *Pathway) unheard(a Appointment) []Act {
+	if !p.known(a).Start.IsZero() {
+		return nil
+	}
+	var acts []Act
+	for _, m := range p.Outbox {
+		if m.Session == a.Name && m.Kind != CancelledMail {
+			acts = append(acts, withdrawal(m, overtakenMail))
+		}
+	}
+	return acts
+}
+
+func withdrawal(m Mail, why string) Act {
+	return Act{Do: WithdrawDeed, Key: m.Key, Reason: why, Session: m.Session, Known: Known{m.Start}}
+}
+
+// heard is the start of which a mail may have told that a step takes back, or zero.
+func heard(s Step, a Answer, session string) time.Time {
+	for i, act := range s.Acts {
+		if act.Do == WithdrawDeed && act.Session == session && i < len(a.Acts) && slices.Contains([]MailStatus{SentMail, ClaimedMail, UnknownMail}, a.Acts[i].Mail) {
+			return act.Known.Start
+		}
+	}
+	return time.Time{}
+}
+
+func (p *Pathway) settleCancel(s Step, act Act, answer Answer, tell func(*Fact, string, string, ...any)) {
 	a := p.appointment(act.Session)
 	if a == nil || a.State != Booked {
 		return
@@ -415,6 +454,9 @@ func (p *Pathway) settleCancel(s Step, act Act, tell func(*Fact, string, string,
 	}
 	start := act.Known.Start
 	if start.IsZero() {
+		start = heard(s, answer, a.Name)
+	}
+	if start.IsZero() { // no mail of it went out
 		return
 	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
@@ -457,8 +499,11 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	switch {
 	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
 		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
-		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, p.near(m, s.At))
+		p.callUnsent(s.At, m, p.spoken(m), p.near(m, s.At))
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
+		if slices.ContainsFunc(s.Acts, func(c Act) bool { return c.Do == CancelDeed && c.Session == m.Session }) {
+			break // its cancellation goes with this step
+		}
 		if act.Reason == overtakenMail && (m.Kind == BookedMail || m.Kind == MovedMail) {
 			p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
 		}
@@ -467,10 +512,10 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.Until, p.near(m, s.At))
 	case a.Mail == RejectedMail:
 		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+p.spoken(m), m.Until, p.near(m, s.At))
+		p.callUnsent(s.At, m, "a mail was not accepted: "+p.spoken(m), p.near(m, s.At))
 	case act.Reason == tooLate:
 		say("too-late", "a mail came too late and was not sent: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)
+		p.callUnsent(s.At, m, "a mail came too late and was not sent: "+p.spoken(m), m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)
 	default:
 		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
 	}

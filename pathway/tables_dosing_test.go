@@ -893,3 +893,62 @@ func TestTheFormOfADosingDayIsLeftOpen(t *testing.T) {
 		t.Errorf("%v: %s", err, form)
 	}
 }
+
+// A dosing session that was held before the day for which it was booked, by its record or by a correction, takes its integration along.
+func TestAnIntegrationFollowsASessionThatWasHeldEarlier(t *testing.T) {
+	shows(t, "integration-follows-the-record")
+	t.Parallel()
+	h := walk(t, 0)
+	h.must("move-session", "by", "c-desk", "session", "dosing-1", "start", rfc(h.p.booked(Dosing).Start.AddDate(0, 0, 7)))
+	d, i := *h.p.booked(Dosing), *h.p.booked(Integration)
+	held := d.Start.AddDate(0, 0, -5)
+	h.until(held.Add(4 * time.Hour))
+	early := h.fork(t)
+	early.must("session-held", dosingDay(d.Name, "start", rfc(held), "end", rfc(held.Add(3*time.Hour)))...)
+	moved := early.p.appointment(i.Name)
+	if gap := moved.Start.Sub(held.Add(3 * time.Hour)); moved.State != Booked || gap < 24*time.Hour || gap > 72*time.Hour {
+		t.Errorf("%s is %s and on %s, %s after the session", moved.Name, moved.State, h.p.clockTime(moved.Start), gap)
+	}
+	if !early.mailed("moved/" + i.Name + "/r3") {
+		t.Errorf("the client does not hear of it: %v", early.told("moved"))
+	}
+
+	// Its time is corrected, late: sooner than it stands is all that can be had.
+	late := h.fork(t)
+	late.hold(Dosing)
+	id := late.p.appointment(d.Name).Record.ID
+	late.must("correct", "by", "t-lane", "entry", id, "why", "another day", "start", rfc(held), "end", rfc(held.Add(3*time.Hour)))
+	if got := late.p.appointment(i.Name); got.Revision != 3 || got.Start.Before(late.now.Add(4*time.Hour)) || !got.Start.Before(i.Start) {
+		t.Errorf("revision %d on %s", got.Revision, h.p.clockTime(got.Start))
+	}
+
+	// No time is free: somebody is asked at once, and whoever finds one has the last word.
+	full := h.fork(t)
+	full.taken = []Span{{full.now, i.Start}}
+	full.must("session-held", dosingDay(d.Name, "start", rfc(held), "end", rfc(held.Add(3*time.Hour)))...)
+	task := full.task("book/integration")
+	if task == nil || task.Message != "move-session" || task.Due.After(held.Add(75*time.Hour)) {
+		t.Fatalf("owed %+v", task)
+	}
+	has(t, task.What, "more than 72 hours after "+d.Name)
+	if !slices.ContainsFunc(full.sent(NudgeMail), func(m Mail) bool { return m.Staff == "c-desk" }) {
+		t.Error("the front desk does not hear of it")
+	}
+	full.taken = nil
+	full.must("move-session", "by", "c-desk", "session", i.Name, "start", rfc(held.AddDate(0, 0, 2)))
+	if full.task("book/integration") != nil || full.p.appointment(i.Name).Revision != 3 {
+		t.Errorf("still owed: %v", full.keys())
+	}
+
+	// A correction of something else leaves a time that was chosen since.
+	chosen := h.fork(t)
+	chosen.must("session-held", dosingDay(d.Name, "start", rfc(held), "end", rfc(held.Add(3*time.Hour)))...)
+	chosen.must("move-session", "by", "c-desk", "session", i.Name, "start", rfc(held.AddDate(0, 0, 2).Add(6*time.Hour)))
+	chosen.until(held.Add(52 * time.Hour))
+	to := held.AddDate(0, 0, 6)
+	chosen.must("move-session", "by", "c-desk", "session", i.Name, "start", rfc(to))
+	chosen.must("correct", "by", "t-lane", "entry", chosen.p.appointment(d.Name).Record.ID, "why", "mistyped", "dose_as_given", "half")
+	if got := chosen.p.appointment(i.Name).Start; !got.Equal(to) {
+		t.Errorf("it is moved to %s", h.p.clockTime(got))
+	}
+}

@@ -478,6 +478,30 @@ func TestUrgentTasks(t *testing.T) {
 	}
 }
 
+// That one clinician knows is theirs to say: the other's release does not say it for them, and a cause that a correction took away leaves
+// nothing to know.
+func TestEachClinicianSaysThatTheyKnow(t *testing.T) {
+	shows(t, "informed-is-ones-own")
+	t.Parallel()
+	h := walk(t, 0)
+	h.must("adverse-event", "by", "p-singh", "kind", "misuse", "severity", "moderate", "id", "E")
+	void := h.fork(t)
+	h.must("release", "by", "p-singh", "hold", "hold-1", "reason", "seen")
+	task := h.task("informed/hold-1/therapist")
+	if task == nil || !task.Urgent {
+		t.Fatalf("the prescriber's release has said it for the therapist: owed %v", h.keys())
+	}
+	has(t, task.What, "hold-1 held the pathway until", "say that you know")
+	h.must("task-done", "by", "t-lane", "task", task.Key, "outcome", "acknowledged")
+	if h.task(task.Key) != nil || h.blocked("hold-1", h.now) {
+		t.Errorf("owed %v", h.keys())
+	}
+	void.must("correct", "by", "p-singh", "entry", "E", "why", "another client's", "void", true)
+	if void.task(task.Key) != nil {
+		t.Errorf("it never was, and the therapist has to know of it: owed %v", void.keys())
+	}
+}
+
 // A task is derived: it is done when the state says so; a human act, when somebody records it.
 func TestATaskIsDoneWhenTheStateSaysSo(t *testing.T) {
 	shows(t, "task-derived", "task-human-act")
@@ -526,4 +550,35 @@ func TestATaskIsDoneWhenTheStateSaysSo(t *testing.T) {
 			t.Errorf("%s is done, and still owed", row.task)
 		}
 	}
+}
+
+// What a hold says follows the record: what a correction takes back it no longer names, and what another brings back is asked about anew.
+func TestAHoldNamesWhatIsOnRecord(t *testing.T) {
+	shows(t, "hold-says-what-stands")
+	t.Parallel()
+	h := walk(t, 0)
+	h.hold(Dosing, "blood_pressure_leaving", "not-taken", "in_person", false)
+	x, record := h.inForce(Deviation), func() string { return h.p.appointment("dosing-1").Record.ID }
+	has(t, x.Why, "not held in person", "not taken before leaving")
+	h.must("correct", "by", "t-lane", "entry", record(), "why", "mistyped", "in_person", true)
+	if x = h.inForce(Deviation); strings.Contains(x.Why, "in person") || x.What != "pressure-leaving" || len(h.p.Holds) != 1 {
+		t.Errorf("%d holds, the first: %s (%s)", len(h.p.Holds), x.Why, x.What)
+	}
+	if task := h.task("hold/hold-1/therapist"); task == nil || strings.Contains(task.What, "in person") {
+		t.Errorf("owed %+v", task)
+	}
+	h.must("release", "by", "t-lane", "hold", "hold-1", "reason", "seen")
+	h.must("release", "by", "p-singh", "hold", "hold-1", "reason", "seen")
+	h.must("correct", "by", "t-lane", "entry", record(), "why", "it was so after all", "in_person", false)
+	if x = h.inForce(Deviation); x == nil || x.Name != "hold-2" || strings.Contains(x.Why, "leaving") {
+		t.Errorf("holds %+v", h.p.Holds)
+	}
+
+	// Worse than a baseline that was mistyped: still worse than the one that was meant, and so it says.
+	g := walk(t, 1)
+	g.measure(PHQ9, 27)
+	base := g.p.baseline(PHQ9)
+	has(t, g.inForce(Worsening).Why, fmt.Sprintf("from %d at the baseline", base.Total))
+	g.must("correct", "by", "t-lane", "entry", base.ID, "why", "mistyped", "total", base.Total+1)
+	has(t, g.inForce(Worsening).Why, fmt.Sprintf("from %d at the baseline", base.Total+1))
 }

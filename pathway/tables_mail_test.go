@@ -420,7 +420,7 @@ func TestOptingOutOfMailNeverStopsCare(t *testing.T) {
 	}
 	h.must("contact", "by", "c-desk", "mail_permission", true)
 	h.must("move-session", "by", "c-desk", "session", "preparation-2", "start", "2026-01-15 14:00")
-	if !h.mailed("moved/preparation-2/r2") {
+	if !h.mailed("booked/preparation-2/r2") { // of its first time they have not heard
 		t.Errorf("no mail after permission was given again: %v", h.keys())
 	}
 }
@@ -469,5 +469,94 @@ func TestTheClientsWeeklyTimes(t *testing.T) {
 	}
 	if h.p.booked(Dosing) == nil && h.task("book/dosing") == nil {
 		t.Errorf("neither booked nor asked for: %v", h.keys())
+	}
+}
+
+// A cancellation speaks to whoever may have heard of the session: by a mail of it that went out, or of which nobody can say that it did
+// not. The session is booked in the evening, so that its mail waits, and cancelled before or after the morning.
+func TestACancellationIsMailedToWhoeverMayHaveHeard(t *testing.T) {
+	shows(t, "cancelled-only-if-heard")
+	t.Parallel()
+	for _, row := range []struct {
+		name      string
+		out       MailStatus     // where the records have the mail as it is taken back
+		meanwhile func(h *house) // before the cancellation
+		mailed    bool
+	}{
+		{"it waits for the morning", WithdrawnMail, nil, no},
+		{"it waits, and lies in no outbox", PendingMail, nil, no},
+		{"it is on its way", ClaimedMail, nil, yes},
+		{"it has just gone out", SentMail, nil, yes},
+		{"nobody knows", UnknownMail, nil, yes},
+		{"it was not accepted", RejectedMail, nil, no},
+		{"it went out", WithdrawnMail, func(h *house) { h.until(at("2026-01-06 12:00")) }, yes},
+		{"it was not accepted, and a call is to be made", RejectedMail, func(h *house) {
+			h.p.Undelivered("booked/preparation-2/r1")
+			h.until(at("2026-01-06 12:00"))
+		}, no},
+		{"it was not accepted, and the call was tried", RejectedMail, func(h *house) {
+			h.p.Undelivered("booked/preparation-2/r1")
+			h.until(at("2026-01-06 12:00"))
+			h.must("task-done", "by", "c-desk", "task", "call/booked/preparation-2/r1", "outcome", "tried")
+		}, yes},
+		{"it was not accepted, and a reminder went out", RejectedMail, func(h *house) {
+			h.p.Undelivered("booked/preparation-2/r1")
+			h.until(h.p.appointment("preparation-2").Start.Add(-20 * time.Hour))
+		}, yes},
+		{"mail was allowed only afterwards", WithdrawnMail, func(h *house) {
+			h.must("contact", "by", "c-desk", "mail_permission", false)
+			h.until(at("2026-01-06 12:00"))
+			h.must("contact", "by", "c-desk", "mail_permission", true)
+		}, no},
+	} {
+		h := newHouse(t, func(e *Enrolment) { e.At = at("2026-01-05 22:30") })
+		h.screen()
+		if h.out = row.out; row.meanwhile != nil {
+			row.meanwhile(h)
+		}
+		h.must("cancel-session", "by", "c-desk", "session", "preparation-2", "wish_of", "practice")
+		h.until(h.now.AddDate(0, 0, 1))
+		if got := h.mailed("cancelled/preparation-2/r1"); got != row.mailed {
+			t.Errorf("%s: mailed %v\n%s", row.name, got, h.story())
+		}
+		for _, m := range h.p.Outbox {
+			if m.Session == "preparation-2" {
+				t.Errorf("%s: %s is still to go out", row.name, m.Key)
+			}
+		}
+		for _, c := range h.p.Calls {
+			if c.Session == "preparation-2" && !row.mailed {
+				t.Errorf("%s: somebody is asked to call: %s", row.name, c.Why)
+			}
+		}
+	}
+}
+
+// What is asked for at once is due within a day, as a referral is: it is not overdue the moment it is asked for.
+func TestWhatIsAskedForAtOnceIsNotOverdueAtOnce(t *testing.T) {
+	shows(t, "due-within-a-day")
+	t.Parallel()
+	assess := walk(t, 0)
+	assess.measure(PHQ9, 12, 1)
+	review := course(t, PHQ9, 20, 20, 20)
+	review.fill(20)
+	worse := walk(t, 1)
+	worse.measure(PHQ9, 27)
+	stop := course(t, PHQ9, 20, 20, 20)
+	stop.fill(20)
+	stop.must("review", "by", "p-singh", "decision", "stop", "reason", "no use")
+	for key, h := range map[string]*house{"risk-assessment": assess, "review": review, "hold/hold-1/therapist": worse, "stop": stop} {
+		task := h.task(key)
+		if task == nil {
+			t.Errorf("%s is not owed: %v", key, h.keys())
+			continue
+		}
+		told := slices.ContainsFunc(h.p.Nudges, func(n Nudge) bool { return n.About == key })
+		if !told || task.Overdue(h.now) || !task.Overdue(h.now.AddDate(0, 0, 1)) {
+			t.Errorf("%s: told %v, asked for at %s, due %s, at %s", key, told, h.p.clockTime(task.Since), h.p.clockTime(task.Due), h.p.clockTime(h.now))
+		}
+		if got := h.p.Status(h.now).Attention; key != "stop" && got != NoAttention {
+			t.Errorf("%s: attention %s at once: %v", key, got, h.keys())
+		}
 	}
 }

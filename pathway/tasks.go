@@ -125,15 +125,20 @@ func (p *Pathway) informed(about string, since time.Time, role Role, what string
 	return []Task{t}
 }
 
-// holdTasks ask whoever releases a hold, and tell the other clinician of one that cannot wait.
+// holdTasks ask whoever releases a hold, and tell the other clinician of one that cannot wait: that they know is theirs to say, also
+// once it is released.
 func (p *Pathway) holdTasks() []Task {
 	var all []Task
 	for _, h := range p.Holds {
-		if !h.inForce() {
+		if h.Lifted {
 			continue
 		}
+		due := day
+		if h.Cause.urgent() {
+			due = 0
+		}
 		for _, role := range h.Open() {
-			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, 0, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
+			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, due, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
 			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
 			t.Urgent, t.ladder = h.Cause.urgent(), daily
 			if r := p.mayRelease(h, farFuture); r != nil { // what the release rests on comes first
@@ -143,10 +148,14 @@ func (p *Pathway) holdTasks() []Task {
 		}
 		for _, role := range clinicians {
 			if h.Cause.urgent() && !slices.Contains(h.Needs, role) {
-				all = append(all, p.informed(h.Name, h.Known, role, "%s holds the pathway: %s, %s; say that you know", h.Name, h.Cause, h.Why)...)
+				holds := "holds the pathway"
+				if !h.inForce() {
+					holds = "held the pathway until " + p.clockTime(h.Until)
+				}
+				all = append(all, p.informed(h.Name, h.Known, role, "%s %s: %s, %s; say that you know", h.Name, holds, h.Cause, h.Why)...)
 			}
 		}
-		crisis := h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
+		crisis := h.inForce() && h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
 		if crisis && p.dosed() == 0 && p.ending() == "" {
 			t := p.task("defer/"+h.Name, h.Known, day, evaluationGate, Therapist, "Deferring is proposed while %s holds the pathway; record your decision", h.Name)
 			t.With = deferral()
@@ -187,6 +196,13 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 			t := p.task("book/"+string(u.Kind), u.Since, day, "book-session", Coordinator, "Find a time for the next %s session with the client: %s", u.Kind, u.Why)
 			t.With = []Field{{"kind", string(u.Kind)}, {"start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}}
 			all = append(all, t)
+		} else if a, dosing := p.strayed(now); a != nil && u.Kind == Integration {
+			since, most := later(u.Since, dosing.Over), p.Protocol.Integration.HoursAfterAtMost
+			t := p.task("book/"+string(u.Kind), since, 0, "move-session", Coordinator, "Find an earlier time for %s with the client: it is on %s, more than %d hours after %s, and %s",
+				a.Name, p.clockTime(a.Start), most, dosing.Name, u.Why)
+			t.With, t.ladder = []Field{{"session", a.Name}, {"start", "<a time>"}}, daily
+			t.Due = later(since, earliest(since.Add(day), dosing.End.Add(hours(most))))
+			all = append(all, t)
 		}
 	}
 	for _, kind := range []Kind{Preparation, Dosing, Integration} {
@@ -215,7 +231,7 @@ func (p *Pathway) treatmentTasks(now time.Time) []Task {
 		since := p.reviewSince(next)
 		_, both := p.reviewDue(next)
 		ask := func(role Role, key string, with ReviewDecision) {
-			t := p.task(key, since, 0, "review", role, "Review the treatment and decide: %s", b.Reason)
+			t := p.task(key, since, day, "review", role, "Review the treatment and decide: %s", b.Reason)
 			t.With, t.ladder = []Field{{"decision", string(with)}, {"reason", "<why>"}}, daily
 			all = append(all, t)
 		}
@@ -242,14 +258,15 @@ func (p *Pathway) riskTasks(now time.Time) []Task {
 	if b.Code == "" {
 		return nil
 	}
-	t := p.task("risk-assessment", p.unassessedMeasure(now).At, 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
-	t.ladder = daily
+	m := p.unassessedMeasure(now)
+	t := p.task("risk-assessment", m.At, 0, "risk-assessment", Therapist, "Record a risk assessment: %s", b.Reason)
+	t.Due, t.ladder = later(m.At, m.Heard).Add(day), daily
 	return []Task{t}
 }
 
 // stopTask puts a prescriber's review that says stop to the therapist, who alone stops.
 func (p *Pathway) stopTask(q Review) Task {
-	t := p.task("stop", q.At, 0, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
+	t := p.task("stop", q.At, day, "stop", Therapist, "The prescriber's review says stop: %s. Record the stop, or talk with the prescriber, who can correct the review", q.Reason)
 	t.With, t.ladder = []Field{{"reason", "<why>"}}, daily
 	return t
 }

@@ -25,6 +25,7 @@ type witness struct {
 	holds  []HoldInForce // as they were named first
 	held   []bool        // whether each was in force when last looked at
 	keys   map[string]bool
+	spoken map[string]bool      // sessions of which the client has had mail, or a call was tried
 	heard  map[string]time.Time // when each member of staff had mail last
 	urgent map[string]time.Time // and urgent mail
 	open   map[string]*watched
@@ -59,6 +60,8 @@ type visit struct {
 	off        bool  // it left the calendar
 	record     *fact // how it went
 	checked    int   // up to which message it was looked at in its last 48 hours
+	placed     int   // after which message it was booked or moved
+	timed      int   // with which message it took place when it did
 }
 
 func (v *visit) dosed() bool {
@@ -73,7 +76,7 @@ func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
 	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
-		keys: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
+		keys: map[string]bool{}, spoken: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
 func (w *witness) visit(name string) *visit {
@@ -133,6 +136,12 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 		return
 	case "session-held":
 		w.take(f)
+	case "task-done":
+		for _, v := range w.visits {
+			if task := said.text("task"); strings.HasPrefix(task, "call/") && strings.Contains(task, "/"+v.name+"/") {
+				w.spoken[v.name] = true
+			}
+		}
 	case "release", "review":
 		if f.decision == TakeBack {
 			w.takeBack(f)
@@ -145,6 +154,7 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 // take notes how a session went.
 func (w *witness) take(f *fact) {
 	v := w.visit(f.said.text("session"))
+	was, given := v.end, v.dosed()
 	lasted := v.end.Sub(v.start)
 	if t := f.said.time("start"); !t.IsZero() {
 		v.start, v.end = t, t.Add(lasted)
@@ -152,7 +162,9 @@ func (w *witness) take(f *fact) {
 	if t := f.said.time("end"); !t.IsZero() {
 		v.end = t
 	}
-	v.record = f
+	if v.record = f; !given || !v.end.Equal(was) {
+		v.timed = f.seq
+	}
 }
 
 func (w *witness) takeBack(f *fact) {
@@ -172,8 +184,11 @@ func (w *witness) correct(c *fact) {
 	}
 	old := w.facts[i]
 	w.facts = slices.Delete(w.facts, i, i+1)
+	var its *visit
+	var was visit
 	for _, v := range w.visits {
 		if v.record == old {
+			its, was = v, *v
 			v.start, v.end, v.record = v.booked, v.booked.Add(w.lasts(v.kind)), nil
 		}
 	}
@@ -197,7 +212,9 @@ func (w *witness) correct(c *fact) {
 	f := newFact(c.seq, old.name, c.id, old.role, at, said)
 	f.heard = old.heard
 	if f.role = w.team.Role(c.said.text("by")); f.name == "session-held" {
-		w.take(f)
+		if w.take(f); its != nil && its.end.Equal(was.end) && its.dosed() == was.dosed() { // its time was right
+			its.timed = was.timed
+		}
 	}
 	w.facts = append(w.facts, f)
 }
@@ -707,7 +724,7 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 		case MoveDeed:
 			for name, start := range map[string]time.Time{act.Session: answer.Start, act.Paired: answer.FollowStart} {
 				if v := w.visit(name); v != nil {
-					v.booked, v.start, v.end = start, start, start.Add(w.lasts(v.kind))
+					v.booked, v.start, v.end, v.placed = start, start, start.Add(w.lasts(v.kind)), w.seq
 				}
 			}
 			if err := w.mayBook(p, act, answer, s.At); err != nil {
@@ -744,7 +761,7 @@ func (w *witness) heardOfRestore(p *Pathway, r Restore, now time.Time) error {
 }
 
 func (w *witness) planned(name string, kind Kind, start time.Time) *visit {
-	return &visit{name: name, kind: kind, booked: start, start: start, end: start.Add(w.lasts(kind))}
+	return &visit{name: name, kind: kind, booked: start, start: start, end: start.Add(w.lasts(kind)), placed: w.seq}
 }
 
 // mayBook: nothing is booked after the ending, no preparation before screening is complete, and no dosing session while anything
@@ -823,10 +840,46 @@ func (w *witness) calendar(p *Pathway, now time.Time) error {
 	return nil
 }
 
+// followed: an integration that a dosing session's record has left more than 72 hours after it is moved, or somebody is asked to, where
+// it can be any sooner.
+func (w *witness) followed(p *Pathway, now time.Time) error {
+	dosings := w.dosings()
+	if len(dosings) == 0 || w.outcome != "" || p.ending() == Lapsed {
+		return nil
+	}
+	last := dosings[len(dosings)-1]
+	var first *visit
+	for _, v := range w.visits {
+		if v.was(Integration) && !v.start.Before(last.end) {
+			return nil
+		}
+		if v.kind == Integration && v.standing() && !v.start.Before(last.end) && (first == nil || v.start.Before(first.start)) {
+			first = v
+		}
+	}
+	if first == nil || first.placed >= last.timed || first.start.Sub(last.end) <= 72*time.Hour || !first.start.After(now.Add(4*time.Hour)) ||
+		slices.ContainsFunc(w.visits, func(v *visit) bool { // it follows another
+			return v.kind == Dosing && v.standing() && v.end.Before(first.start) && v.start.After(last.start)
+		}) || slices.ContainsFunc(p.Tasks(now), func(t Task) bool { return t.Key == "book/integration" }) {
+		return nil
+	}
+	return fmt.Errorf("%s stands on %s, %s after %s, and nobody is asked for a sooner time", first.name, p.clockTime(first.start), first.start.Sub(last.end), last.name)
+}
+
 // shown: whatever forbids the next dosing session is shown to staff.
 func (w *witness) shown(p *Pathway, now time.Time, literal bool) error {
 	if w.outcome != "" || p.ending() != "" {
 		return nil
+	}
+	for _, h := range p.Holds { // who does not release it says that they know
+		other := map[Cause]Role{Crisis: Prescriber, ItemNine: Prescriber, AdverseCause: Therapist}[h.Cause]
+		key := fmt.Sprintf("informed/%s/%s", h.Name, other)
+		if other == "" || h.Lifted || slices.ContainsFunc(w.facts, func(f *fact) bool { return f.name == "task-done" && f.said.text("task") == key }) {
+			continue
+		}
+		if !slices.ContainsFunc(p.Tasks(now), func(t Task) bool { return t.Key == key }) {
+			return fmt.Errorf("the %s has not said that they know of %s, and is not asked to", other, h.Name)
+		}
 	}
 	blocked := p.blockers(p.nextDosing(now))
 	if literal {

@@ -140,6 +140,7 @@ func (c *client) readModelIsTheStatus() {
 		c.t.Fatal(err)
 	}
 	want := c.p.Status(*row.AsOf)
+	want.NextWake = c.p.Looks
 	var found pathway.Status
 	if err := json.Unmarshal(row.Status, &found); err != nil {
 		c.t.Fatal(err)
@@ -186,6 +187,40 @@ func TestTheReadModelIsThePathwaysStatus(t *testing.T) {
 		if state := ask[string](c.house, `select state from appointment where name = $1`, a.Name); !found.Equal(a.Start) || !end.Equal(a.End) || state != string(a.State) {
 			t.Errorf("%s is written as %s %s to %s, expected %+v", a.Name, state, found, end, a)
 		}
+	}
+}
+
+// A pathway that wakes at its moment and finds nothing to do, such as at a session's end, has looked: the records say what is owed then,
+// and when it looks next.
+func TestAPathwayThatWakesToNothingHasNotStalled(t *testing.T) {
+	t.Parallel()
+	c := newHouse(t).enrol("K7Q2M9", anna())
+	c.work()
+	c.screen()
+	quiet := 0
+	for range 12 {
+		for _, m := range c.p.Sendable(c.now) { // which writes nothing
+			c.p.Delivered(m.Key)
+		}
+		row, err := c.store.Show(t.Context(), c.p.Code)
+		if err != nil || row.NextWake == nil {
+			t.Fatalf("it never looks again: %v", err)
+		}
+		c.now = row.NextWake.UTC()
+		if step, _ := c.p.Due(c.now); step != nil && len(step.Acts) == 0 && len(step.Entries) == 0 {
+			quiet++
+		}
+		c.work()
+		if row, err = c.store.Show(t.Context(), c.p.Code); err != nil || row.NextWake == nil || !row.NextWake.After(c.now) {
+			t.Fatalf("it looked at %s, and the records say %v (%v)", c.now, row.NextWake, err)
+		}
+		if pulse := pathway.Feel(row.NextWake.Add(pathway.StalledAfter), row.AsOf, row.NextWake); pulse != pathway.Beating {
+			t.Errorf("at %s it is %s", c.now, pulse)
+		}
+		c.readModelIsTheStatus()
+	}
+	if quiet == 0 {
+		t.Error("it never woke to nothing: this shows nothing")
 	}
 }
 

@@ -37,15 +37,13 @@ func (d *desk) restored(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	to, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		to, err = time.ParseInLocation("2006-01-02 15:04", text, zone)
-	}
-	switch {
-	case text == "":
+	if text == "" {
 		return usage("--to: found nothing, expected the moment to which it was restored, such as 2026-11-26T04:00:00Z")
+	}
+	to, err := pathway.ParseTime("--to", text, zone)
+	switch {
 	case err != nil:
-		return usage("--to: found %q, expected a moment such as 2026-11-26T04:00:00Z or \"2026-11-25 23:00\"", text)
+		return usage("%s", err)
 	case to.After(d.now()):
 		return usage("--to: found %s, which is in the future, expected the moment to which it was restored", moment(to, zone))
 	}

@@ -12,8 +12,10 @@ func TestARestoreIsMarkedAndMailResumed(t *testing.T) {
 	store, env := office(t)
 	for _, row := range []struct{ to, says string }{
 		{"", "--to: found nothing, expected the moment"},
-		{"yesterday", `--to: found "yesterday", expected a moment such as`},
-		{"2999-01-01T00:00:00Z", "which is in the future"},
+		{"yesterday", `--to: found "yesterday", expected a time such as`},
+		{"2199-01-01T00:00:00Z", "which is in the future"},
+		{"2026-03-08 02:30", "does not exist"},
+		{"2025-11-02 01:30", "happens twice"},
 	} {
 		command(t, env, "", "restored", "--to", row.to).wants(t, misuse, row.says)
 	}

@@ -72,6 +72,9 @@ type visit struct {
 	byClient   bool
 	unbooked   bool
 	record     *fact // how it went
+	placed     int   // after which message it was booked or moved
+	sought     int   // and after which kap found no other time for it
+	timed      int   // with which message it took place when it did
 	past       []standing
 }
 
@@ -142,7 +145,7 @@ func open(e pathway.Enrolment) (*account, error) {
 func (a *account) readStep(lines []records.ChainedLine) {
 	a.step = lines[0].Step
 	var facts []*pathway.Fact
-	full := 0
+	full, acts := 0, true
 	for _, l := range lines {
 		var f *pathway.Fact
 		if l.Fact != nil {
@@ -161,6 +164,7 @@ func (a *account) readStep(lines []records.ChainedLine) {
 		if pathway.EntryKind(l.Kind) != pathway.Done && pathway.EntryKind(l.Kind) != pathway.Sent {
 			full++
 		}
+		acts = acts && (pathway.EntryKind(l.Kind) != pathway.Done || l.Name != "restored")
 	}
 	for i, l := range lines {
 		switch pathway.EntryKind(l.Kind) {
@@ -176,18 +180,20 @@ func (a *account) readStep(lines []records.ChainedLine) {
 			}
 		}
 	}
-	a.settle(full)
+	a.settle(acts && full < 50)
 }
 
-// settle holds the rules against the account once a step is read.
-func (a *account) settle(entries int) {
+// settle holds the rules against the account once a step is read: what kap owes in the calendar, where it could act. A step that tells of
+// a restore is written without any act, and so is one of so many entries at once that they are written in parts.
+func (a *account) settle(acts bool) {
 	if a.changed {
 		a.changed = false
 		a.holdsStand()
 		a.deviations()
 	}
-	if entries < 50 { // so many at once are written without any act
+	if acts {
 		a.calendar()
+		a.followed()
 	}
 }
 
@@ -288,6 +294,7 @@ func (a *account) take(f *fact) {
 		v = &visit{name: f.said.text("session"), kind: pathway.Dosing, booked: start, length: length, start: start, end: start.Add(length), off: true, state: pathway.Cancelled, unbooked: true}
 		a.visits = append(a.visits, v)
 	}
+	was, given := v.end, v.dosed()
 	lasted := v.end.Sub(v.start)
 	if t := f.said.time("start", a.zone); !t.IsZero() {
 		v.start, v.end = t, t.Add(lasted)
@@ -295,7 +302,9 @@ func (a *account) take(f *fact) {
 	if t := f.said.time("end", a.zone); !t.IsZero() {
 		v.end = t
 	}
-	v.record = f
+	if v.record = f; !given || !v.end.Equal(was) {
+		v.timed = f.seq
+	}
 }
 
 func (a *account) takeBack(f *fact) {
@@ -319,8 +328,11 @@ func (a *account) correct(c *fact) {
 	}
 	old := a.facts[i]
 	a.facts = slices.Delete(a.facts, i, i+1)
+	var its *visit
+	var was visit
 	for _, v := range a.visits {
 		if v.record == old {
+			its, was = v, *v
 			v.start, v.end, v.record = v.booked, v.booked.Add(v.length), nil
 			if a.outcome != "" && !v.off { // nothing is booked on a pathway that has ended
 				v.off, v.state = true, pathway.Cancelled
@@ -336,7 +348,9 @@ func (a *account) correct(c *fact) {
 	}
 	f := &fact{seq: c.seq, name: old.name, id: c.id, role: c.role, at: at, heard: old.heard, said: old.said.corrected(c.said)}
 	if f.name == "session-held" {
-		a.take(f)
+		if a.take(f); its != nil && its.end.Equal(was.end) && its.dosed() == was.dosed() { // its time was right
+			its.timed = was.timed
+		}
 	}
 	a.facts = append(a.facts, f)
 }
@@ -400,6 +414,10 @@ func (a *account) did(l records.ChainedLine, f pathway.Fact) {
 			a.place(*f.Paired)
 		}
 		a.mayBook(l, f)
+	case l.Name == "not-moved":
+		if v := a.visit(f.Session); v != nil && f.Request == "" {
+			v.sought = a.seq
+		}
 	case l.Name == "cancelled":
 		a.cancelled(l, f)
 	case l.Name == "reminder":
@@ -415,6 +433,7 @@ func (a *account) place(f pathway.Fact) {
 		a.visits = append(a.visits, v)
 	}
 	v.therapist, v.revision, v.booked, v.length, v.start, v.end = f.Therapist, f.Revision, f.Start, f.End.Sub(f.Start), f.Start, f.End
+	v.placed = a.seq
 	v.past = append(v.past, standing{a.step, f.Start, f.Revision, false})
 }
 

@@ -123,6 +123,44 @@ func (a *account) lastCheck(v *visit) {
 	a.late[v.name] = a.step
 }
 
+// followed: an integration that the record of its dosing session has left too late for its hours is moved, or kap has looked for a time
+// and found none, within a few steps: one that somebody asked for goes first.
+func (a *account) followed() {
+	dosings := a.dosings()
+	if len(dosings) == 0 || a.outcome != "" || slices.ContainsFunc(a.decisions(), func(d decision) bool { return d.outcome == pathway.Lapsed }) {
+		return
+	}
+	last := dosings[len(dosings)-1]
+	var first *visit
+	for _, v := range a.visits {
+		if v.was(pathway.Integration) && !v.start.Before(last.end) {
+			return
+		}
+		if v.kind == pathway.Integration && v.standing() && !v.start.Before(last.end) && (first == nil || v.start.Before(first.start)) {
+			first = v
+		}
+	}
+	if first == nil {
+		return
+	}
+	key := "after " + last.name
+	if first.placed >= last.timed || first.sought >= last.timed || first.start.Sub(last.end) <= hours(a.rules.Integration.HoursAfterAtMost) || !first.start.After(a.now.Add(notice)) ||
+		slices.ContainsFunc(a.visits, func(v *visit) bool { // it follows another
+			return v.kind == pathway.Dosing && v.standing() && v.end.Before(first.start) && v.start.After(last.start)
+		}) {
+		delete(a.late, key)
+		return
+	}
+	if step, seen := a.late[key]; !seen {
+		a.late[key] = a.step
+	} else if a.step > step+2 {
+		a.violation("integration-time", first.name, a.now, "it stays more than %d hours after %s was held, and kap has not looked for a sooner time", a.rules.Integration.HoursAfterAtMost, last.name)
+	}
+}
+
+// notice is how long before a session that kap places by itself the client hears of it at least.
+const notice = 4 * time.Hour
+
 func later(x, y time.Time) time.Time {
 	if x.After(y) {
 		return x

@@ -151,6 +151,16 @@ func (s *story) say(name, message string) {
 	s.work()
 }
 
+// booked is a session that is in the calendar, or nil.
+func (s *story) booked(name string) *pathway.Appointment {
+	for i := range s.p.Appointments {
+		if a := &s.p.Appointments[i]; a.Name == name && a.State == pathway.Booked {
+			return a
+		}
+	}
+	return nil
+}
+
 func (s *story) therapist() string { return s.p.CareTeam.Therapist }
 
 // goOn does what is asked for until the pathway has ended, or nothing is asked and nothing will happen.

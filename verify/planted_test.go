@@ -215,6 +215,7 @@ var plants = []struct {
 	{"integration-time", "completed", func(j journal) journal {
 		return j.fact(j.did("booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Paired.Start.AddDate(0, 0, 4) })
 	}},
+	{"integration-time", "early", func(j journal) journal { return j.without(j.did("moved", "integration-1")) }},
 	{"unknown-session", "completed", func(j journal) journal { return j.does(j.end(), "cancelled", pathway.Fact{Session: "dosing-9"}) }},
 	{"cancelled-unheard", "completed", func(j journal) journal {
 		return j.does(j.did("booked", "dosing-2"), "cancelled", pathway.Fact{Session: "dosing-2", State: pathway.Cancelled})

@@ -94,9 +94,12 @@ func (r *run) leaveBy(ctx workflow.Context, o *workflow.ActivityOptions, m pathw
 func (r *run) hearOf(known []activities.Delivered) {
 	for _, d := range known {
 		for _, p := range []*pathway.Pathway{r.p, r.written} {
-			if d.Status == pathway.SentMail || d.Status == pathway.WithdrawnMail {
+			switch d.Status {
+			case pathway.SentMail:
 				p.Delivered(d.Key)
-			} else {
+			case pathway.WithdrawnMail:
+				p.TakenBack(d.Key)
+			default:
 				p.Undelivered(d.Key)
 			}
 		}

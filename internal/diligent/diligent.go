@@ -33,7 +33,7 @@ func (f Staff) Fill(t pathway.TaskView, s pathway.Status) string {
 	}
 	usual := []string{"<another or close>", next, "<why>", "looked at together", "<to whom>", "a community clinic", "<for what>", "psychotherapy",
 		"<its reference>", "rx-1", "<as given>", "as prescribed", "<route>", "sublingual", "<mmHg>", "122/78", `"<true or false>"`, "true",
-		`"<total>"`, strconv.Itoa(max(total, 0)), `"<item 9>"`, "0", "<what must change>", "sleep", "<a day>", s.AsOf.AddDate(0, 0, 30).Format(time.DateOnly),
+		`"<total>"`, strconv.Itoa(max(total, 0)), `"<item 9>"`, "0", "<what must change>", "sleep", "<a day>", s.AsOf.AddDate(0, 0, 30).Format(time.DateOnly), "<a time>", s.AsOf.AddDate(0, 0, 1).Format(time.RFC3339),
 		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete"}
 	return strings.NewReplacer(append(decided, usual...)...).Replace(t.JSON)
 }
