@@ -165,8 +165,8 @@ func (f *form) meant(t pathway.Takes) string {
 		return ""
 	}
 	var text string
-	if json.Unmarshal(f.proposed[i].raw, &text) != nil || strings.HasPrefix(text, "<") {
-		return "" // a truth value, a number, or left open
+	if json.Unmarshal(f.proposed[i].raw, &text) != nil || isOpen(f.proposed[i]) {
+		return "" // a truth value or a number, or left open
 	}
 	return text
 }
@@ -205,9 +205,10 @@ func (d *desk) confirm(v *view, kind pathway.MessageType, fields []member) error
 	return nil
 }
 
-// askFields asks whoever sits at the terminal for the message's fields. It takes the pathway's own task as the form where there is one.
-func (d *desk) askFields(v *view, kind pathway.MessageType, fields []member) ([]member, error) {
-	f := form{desk: d, kind: kind, fields: fields, zone: time.UTC}
+// askFields asks whoever sits at the terminal for the message's fields. What they have typed and left open is the form, or else the
+// pathway's own task where there is one.
+func (d *desk) askFields(v *view, kind pathway.MessageType, fields, open []member) ([]member, error) {
+	f := form{desk: d, kind: kind, proposed: open, fields: fields, zone: time.UTC}
 	if s := v.Status; s != nil {
 		f.zone = zoneOf(s.Zone)
 		f.choices = map[string][]string{}
@@ -222,9 +223,11 @@ func (d *desk) askFields(v *view, kind pathway.MessageType, fields []member) ([]
 		for _, h := range s.Holds {
 			f.choices["hold"] = append(f.choices["hold"], h.Name+", "+string(h.Cause))
 		}
-		var err error
-		if f.proposed, err = d.whichForm(s.Tasks, kind, fields); err != nil {
-			return nil, err
+		if len(open) == 0 {
+			var err error
+			if f.proposed, err = d.whichForm(s.Tasks, kind, fields); err != nil {
+				return nil, err
+			}
 		}
 	}
 	err := f.fill()

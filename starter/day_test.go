@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kap/internal/diligent"
 	"kap/pathway"
 	"kap/records"
 )
@@ -43,7 +44,7 @@ func prepared(t *testing.T, store *records.Store, code, given string, at time.Ti
 	p := begun(t, store, code, given, at)
 	for _, m := range []struct{ name, says string }{
 		{"prescriber-clearance", cleared}, {"psychological-evaluation", pathway.Message("psychological-evaluation").Example},
-		{"consent", p.ExampleFor("consent", pathway.Therapist)}, {"safety-plan", pathway.Message("safety-plan").Example},
+		{"consent", diligent.WhenAllGoesWell(p.ExampleFor("consent", pathway.Therapist))}, {"safety-plan", pathway.Message("safety-plan").Example},
 	} {
 		written(t, store, p, at, m.name, m.says)
 	}
@@ -306,6 +307,10 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	if strings.Contains(s.err, "document_version (") {
 		t.Errorf("asked for what is known:\n%s", s.err)
 	}
+	// So is what a proposed message leaves open, also where it is given whole.
+	proposed := p.ExampleFor("safety-plan", pathway.Therapist, pathway.Field{Name: "decision", Value: pathway.OnFile})
+	s = sitting(t, env, "yes\nyes\n\nyes\n", "record", "safety-plan", "B2B2B2", "--json-input", proposed)
+	s.wants(t, unreachable, "between_sessions_plan (true or false): ", "emergency_contact_on_file (true or false): ", "decision: on-file", "emergency_contact_on_file: true", sent)
 	// Optional fields are offered by name.
 	s = sitting(t, append(env, "KAP_BY=c-desk"), "preparation-1\nclient\nwhen\nreason\nill\n\nyes\n", "record", "cancel-session", "K7Q2M9")
 	s.wants(t, unreachable, "It may also say: ", `Found "when", expected one of them.`, "reason: ill", sent)

@@ -29,8 +29,9 @@ the milestones.
 
 The milestone's fields follow as field=value: true and false are truth values,
 [a,b] is a list, everything else is text; field:=value takes the value as JSON.
-Or give the whole object with --json-input, as starter show prints it, or with
---json-input - from standard input. Without the field "at" it happened now.
+Or give the whole object with --json-input, or with --json-input - from standard
+input; starter show --json has one for each task, with what is yours to decide
+left open in <angle brackets>. Without the field "at" it happened now.
 
 At a terminal you are asked for what is missing, and shown what is about to be
 recorded; --no-questions sends what was typed.
@@ -182,17 +183,36 @@ func (d *desk) attended(ctx context.Context, code string, kind pathway.MessageTy
 	if err != nil {
 		return by, fields, err
 	}
+	fields, open := apart(fields)
 	if by == "" && !has(fields, "by") {
 		if by, err = d.line("by (your staff id): "); err != nil {
 			return by, fields, err
 		}
 	}
-	if !complete && lacks(kind, fields) {
-		if fields, err = d.askFields(v, kind, fields); err != nil {
+	if len(open) > 0 || !complete && lacks(kind, fields) {
+		if fields, err = d.askFields(v, kind, fields, open); err != nil {
 			return by, fields, err
 		}
 	}
 	return by, fields, d.confirm(v, kind, fields)
+}
+
+// apart tells what a message says from what it leaves open, as the proposed ones do.
+func apart(fields []member) (said, open []member) {
+	for _, f := range fields {
+		if isOpen(f) {
+			open = append(open, f)
+		} else {
+			said = append(said, f)
+		}
+	}
+	return said, open
+}
+
+// isOpen says whether a field stands as it was proposed: in angle brackets.
+func isOpen(f member) bool {
+	var text string
+	return json.Unmarshal(f.raw, &text) == nil && strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">")
 }
 
 // checkTeam holds whom a care-team message names against the practice's staff: the pathway itself knows no list of them.

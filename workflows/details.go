@@ -171,20 +171,19 @@ func (d *sheet) unasked(p *pathway.Pathway) {
 	message := func(when, name, choices string, by pathway.Role, with ...pathway.Field) {
 		d.add("- %s: send `%s`%s\n\n%s\n\n", when, name, choices, fenced(p.ExampleFor(name, by, with...)))
 	}
-	message("Something went wrong", "adverse-event", fmt.Sprintf("; kind is %s; severity is %s", options(pathway.EventKind("")), options(pathway.Severity(""))),
-		pathway.Therapist, pathway.Field{Name: "kind", Value: "<kind>"}, pathway.Field{Name: "severity", Value: "<severity>"})
+	message("Something went wrong", "adverse-event", "; kind is "+options(pathway.EventKind("")), // which are too many for a line
+		pathway.Therapist, pathway.Field{Name: "kind", Value: "<kind>"})
 	if d.Outcome != "" {
 		return
 	}
-	message("Nothing may be dosed for now", "hold", "; cause is "+options(pathway.Cause("")),
-		pathway.Therapist, pathway.Field{Name: "cause", Value: "<cause>"}, pathway.Field{Name: "reason", Value: "<why>"})
+	message("Nothing may be dosed for now", "hold", "", pathway.Therapist, pathway.Field{Name: "reason", Value: "<why>"})
 	if next := d.NextSession; next != nil {
 		session := pathway.Field{Name: "session", Value: next.Name}
 		message("The next session has to move", "move-session", "", pathway.Coordinator, session,
 			pathway.Field{Name: "start", Value: "<such as " + next.Start.In(d.zone).Format("2006-01-02 15:04") + ">"})
-		message("Or cannot take place", "cancel-session", "", pathway.Coordinator, session, pathway.Field{Name: "wish_of", Value: "<client or practice>"})
+		message("Or cannot take place", "cancel-session", "", pathway.Coordinator, session)
 	}
-	message("The client withdraws", "withdraw", "", pathway.Coordinator)
+	message("The client withdraws", "withdraw", "", pathway.Coordinator, pathway.Field{Name: "by", Value: "<who heard it>"}) // it says nothing else, and ends the pathway
 }
 
 func options(of interface{ Options() []string }) string { return listed(of.Options(), "or") }
