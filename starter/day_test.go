@@ -297,7 +297,7 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 
 	s := sitting(t, env, "p-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
 	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found something of 5 characters, expected one of cleared",
-		"medications_reviewed (true or false; Enter leaves it out):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
+		"medications_reviewed (true or false):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
 	if strings.Contains(s.err, "[cleared]") || strings.Contains(s.err, "[true]") {
 		t.Errorf("a decision is offered:\n%s", s.err)
 	}
@@ -311,6 +311,16 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	proposed := p.ExampleFor("safety-plan", pathway.Therapist, pathway.Field{Name: "decision", Value: pathway.OnFile})
 	s = sitting(t, env, "yes\nyes\n\nyes\n", "record", "safety-plan", "B2B2B2", "--json-input", proposed)
 	s.wants(t, unreachable, "between_sessions_plan (true or false): ", "emergency_contact_on_file (true or false): ", "decision: on-file", "emergency_contact_on_file: true", sent)
+	// A PHQ-9 has its item 9, which is asked for before anything is sent, also where all else was typed.
+	for _, typed := range [][]string{{"scale=phq-9", "total=12"}, {"scale=phq-9"}} {
+		answers := map[int]string{2: "1\n\nyes\n", 1: "12\n1\n\nyes\n"}[len(typed)]
+		s = sitting(t, append(env, "KAP_BY=t-lane"), answers, append([]string{"record", "measure", "K7Q2M9"}, typed...)...)
+		s.wants(t, unreachable, "item_9 (a whole number): ", "item_9: 1", sent)
+	}
+	s = sitting(t, append(env, "KAP_BY=t-lane"), "yes\n", "record", "measure", "K7Q2M9", "scale=pcl-5", "total=30")
+	if s.wants(t, unreachable, sent); strings.Contains(s.err, "item_9") {
+		t.Errorf("a PCL-5 is asked for its item 9:\n%s", s.err)
+	}
 	// Optional fields are offered by name.
 	s = sitting(t, append(env, "KAP_BY=c-desk"), "preparation-1\nclient\nwhen\nreason\nill\n\nyes\n", "record", "cancel-session", "K7Q2M9")
 	s.wants(t, unreachable, "It may also say: ", `Found "when", expected one of them.`, "reason: ill", sent)
@@ -340,6 +350,40 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "therapist=p-singh", "reason=leave").wants(t, misuse, `therapist: found "p-singh", expected a therapist of the practice: t-lane, `)
 	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "coordinators=[c-desk,nobody]", "reason=leave").wants(t, misuse, `coordinators: found "nobody"`)
 	command(t, env, "", "done", "B2B2B2").wants(t, misuse, "found no task, expected one of those open on B2B2B2: none")
+}
+
+// What is asked for because of another field is what the rules refuse to go without.
+func TestWhatIsDemandedIsWhatTheRulesDemand(t *testing.T) {
+	t.Parallel()
+	store, _ := office(t)
+	now := time.Now().UTC()
+	p := begun(t, store, "K7Q2M9", "Anna", now.AddDate(0, 0, -1))
+	p.Appointments = append(p.Appointments, pathway.Appointment{Name: "dosing-1", Kind: pathway.Dosing, Number: 1, State: pathway.Booked, Start: now.Add(-4 * time.Hour), End: now.Add(-time.Hour)})
+	reviewed := `"trauma_history_reviewed":true,"substance_use_history_reviewed":true,"attachment_history_reviewed":true`
+	whole := map[string]string{
+		"phq-9": `{"by":"t-lane","scale":"phq-9","total":14,"item_9":0}`, "cleared": cleared,
+		"not-cleared": `{"by":"p-singh","decision":"not-cleared","reason":"x"}`, "revoked": `{"by":"p-singh","decision":"revoked","reason":"x"}`,
+		"more-information": `{"by":"p-singh","decision":"more-information","needed":"x"}`,
+		"defer":            `{"by":"t-lane","decision":"defer","what_must_change":"x","review_on":"` + now.AddDate(0, 0, 30).Format(time.DateOnly) + `",` + reviewed + `}`,
+		"decline":          `{"by":"t-lane","decision":"decline","reason":"x",` + reviewed + `}`,
+		"given":            `{"by":"t-lane","decision":"given","risks":true,"alternatives":true,"what_we_do_and_do_not":true,"off_label":true}`,
+		"other":            `{"by":"t-lane","kind":"other","severity":"mild","reason":"x"}`,
+		"cut-short":        `{"by":"t-lane","session":"dosing-1","outcome":"cut-short","reason":"x"}`, "attended-not-dosed": `{"by":"t-lane","session":"dosing-1","outcome":"attended-not-dosed","reason":"x"}`,
+	}
+	for _, row := range demands {
+		fields, err := membersOf([]byte(whole[row.says]))
+		if err != nil || !has(fields, row.needs) {
+			t.Fatalf("%+v: %q, %v", row, whole[row.says], err)
+		}
+		kind := pathway.Message(row.message)
+		if !demanded(kind, fields, row.needs) {
+			t.Errorf("%+v is not seen in %s", row, whole[row.says])
+		}
+		fields = slices.DeleteFunc(fields, func(m member) bool { return m.name == row.needs })
+		if _, err := p.Record(kind.Name, object(fields), now); err == nil || !strings.Contains(err.Error(), row.needs) {
+			t.Errorf("%+v: %v", row, err)
+		}
+	}
 }
 
 func TestAShellIsOfferedWhatFits(t *testing.T) {

@@ -245,10 +245,10 @@ func (d *desk) checkTeam(fields []member) error {
 	return nil
 }
 
-// lacks says whether a message was typed without its fields. One that needs none is complete as it is.
+// lacks says whether a message was typed without fields that it needs. One that needs none is complete as it is.
 func lacks(kind pathway.MessageType, fields []member) bool {
 	for _, t := range kind.Takes() {
-		if t.Must && t.Name != "by" && !has(fields, t.Name) {
+		if (t.Must || demanded(kind, fields, t.Name)) && t.Name != "by" && !has(fields, t.Name) {
 			return true
 		}
 	}
