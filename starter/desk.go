@@ -60,10 +60,8 @@ func (d *desk) run(ctx context.Context, args []string) int {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		f = usage("%s; see starter --help", first)
 	}
-	if text := "starter: " + clean(f.sentence); f.sentence != "" && d.terminal {
-		fmt.Fprintln(d.stderr, indented("", text))
-	} else if f.sentence != "" {
-		fmt.Fprintln(d.stderr, text)
+	if f.sentence != "" {
+		d.complain(f)
 	}
 	return f.exit
 }

@@ -137,7 +137,7 @@ func TestWhatIsWrongAboutAClientIsNamed(t *testing.T) {
 		flags []string
 		says  string
 	}{
-		{[]string{"--given-name", " "}, "--given-name: found \"\""},
+		{[]string{"--given-name", " "}, "--given-name: found nothing"},
 		{[]string{"--birth-date", "1.4.1990"}, "--birth-date: found \"1.4.1990\", expected a date such as 1990-04-01"},
 		{[]string{"--birth-date", "1899-12-31"}, "expected a date after 1899"},
 		{[]string{"--birth-date", "2999-01-01"}, "in the future"},
@@ -148,11 +148,11 @@ func TestWhatIsWrongAboutAClientIsNamed(t *testing.T) {
 		{[]string{"--prescriber", "nobody"}, "--prescriber: found \"nobody\", who is not in the practice's file"},
 		{[]string{"--coordinator", "t-lane"}, "--coordinator: found t-lane"},
 		{[]string{"--by", "t-khan"}, "by: found \"t-khan\", who is not on this care team"},
-		{[]string{"--diagnosis", "gout"}, "diagnosis: found \"gout\""},
-		{[]string{"--primary-measure", "bmi"}, "primary_measure"},
-		{[]string{"--zone", "Mars"}, "zone"},
-		{[]string{"--availability", "sometimes"}, "availability[0]"},
-		{[]string{"--finding", "odd"}, "findings[0]"},
+		{[]string{"--diagnosis", "gout"}, "--diagnosis: found \"gout\""},
+		{[]string{"--primary-measure", "bmi"}, "--primary-measure: found \"bmi\""},
+		{[]string{"--zone", "Mars"}, "--zone: found \"Mars\""},
+		{[]string{"--availability", "sometimes"}, "--availability: found \"sometimes\""},
+		{[]string{"--finding", "odd"}, "--finding: found \"odd\""},
 		{[]string{"--returning", "K7"}, "--returning"},
 		{[]string{"--returning", "K7Q2M9", "--another-person"}, "expected only one of them"},
 	} {
