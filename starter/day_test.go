@@ -386,6 +386,28 @@ func TestWhatIsDemandedIsWhatTheRulesDemand(t *testing.T) {
 	}
 }
 
+// The beginning of an entry's id is enough where it fits one; where it fits several, they are named.
+func TestAnEntryIsNamedByTheBeginningOfItsID(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	now := time.Now()
+	p := begun(t, store, "K7Q2M9", "Anna", now)
+	for id, total := range map[string]string{"3f9c2a7be01d4456": "19", "3F9Cx": "18", "77aa": "17"} {
+		written(t, store, p, now, "measure", `{"by":"t-lane","id":"`+id+`","scale":"phq-9","item_9":0,"total":`+total+`}`)
+	}
+	correct := func(entry string) said {
+		return sitting(t, env, "no\n", "record", "correct", "K7Q2M9", "--by", "t-lane", "entry="+entry, "why=mistyped", "total=12")
+	}
+	correct("3f9c2").wants(t, done, "entry: 3f9c2a7be01d4456")
+	correct("7").wants(t, done, "entry: 77aa")
+	correct("3f9cX").wants(t, done, "entry: 3F9Cx")
+	correct("enrolment").wants(t, done, "entry: enrolment")
+	correct("zz").wants(t, done, "entry: zz") // which the pathway refuses
+	correct("3f9c").wants(t, unanswered, `entry: found "3f9c", with which the ids of 2 entries on K7Q2M9 begin:`, "3f9c2a7be01d4456 (measure by t-lane, ", "3F9Cx (measure")
+	s := command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
+	s.wants(t, done, "entry=3f9c2a7be01d4456\tmeasure by t-lane, ", "entry=77aa\t")
+}
+
 func TestAShellIsOfferedWhatFits(t *testing.T) {
 	t.Parallel()
 	store, env := office(t)

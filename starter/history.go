@@ -210,5 +210,5 @@ func (d *desk) tellStory(row records.Row, events []event, zone *time.Location) {
 			d.say("%s", d.paint(faint, indented("         ", clean(e.Said))))
 		}
 	}
-	d.say("\n%s", indented("", "Times are the practice's ("+zone.String()+"). An id in brackets is what record correct takes as entry."))
+	d.say("\n%s", indented("", "Times are the practice's ("+zone.String()+"). An id in brackets, or its beginning, is what record correct takes as entry."))
 }

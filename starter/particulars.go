@@ -98,7 +98,7 @@ func (f *faults) wrong(field, format string, args ...any) {
 // ofRules takes what the rules say of an enrolment, unless it is about a field of which something was said.
 func (f *faults) ofRules(err error) {
 	label, what, _ := strings.Cut(err.Error(), ": ")
-	field, _, _ := strings.Cut(label, "[") // one of a list
+	field, _, _ := strings.Cut(label, "[")                         // one of a list
 	team := strings.HasPrefix(field, "care_team") || field == "by" // who must be on it
 	if !slices.ContainsFunc(f.named, func(n string) bool { return n == field || team && strings.HasPrefix(n, "care_team") }) {
 		f.all = append(f.all, f.p.wrong(label, "%s", strings.Replace(what, `found ""`, found(""), 1)))

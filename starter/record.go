@@ -31,7 +31,8 @@ The milestone's fields follow as field=value: true and false are truth values,
 [a,b] is a list, everything else is text; field:=value takes the value as JSON.
 Or give the whole object with --json-input, or with --json-input - from standard
 input; starter show --json has one for each task, with what is yours to decide
-left open in <angle brackets>. Without the field "at" it happened now.
+left open in <angle brackets>. Without the field "at" it happened now. Of the
+entry that is corrected, the beginning of its id is enough.
 
 At a terminal you are asked for what is missing, and shown what is about to be
 recorded; --no-questions sends what was typed.
@@ -164,10 +165,14 @@ func (d *desk) message(ctx context.Context, code string, kind pathway.MessageTyp
 	if err != nil {
 		return outgoing{}, err
 	}
-	if kind.Name == "care-team" {
-		if err := d.checkTeam(fields); err != nil {
-			return outgoing{}, err
-		}
+	switch kind.Name {
+	case "care-team":
+		err = d.checkTeam(fields)
+	case "correct":
+		err = d.wholeEntry(ctx, code, fields)
+	}
+	if err != nil {
+		return outgoing{}, err
 	}
 	if d.terminal && !f.silent && f.input != "-" {
 		if by, fields, err = d.attended(ctx, code, kind, by, fields, f.hasInput); err != nil {
