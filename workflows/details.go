@@ -120,9 +120,9 @@ func (d *sheet) awaited() {
 		case !t.Due.After(d.AsOf):
 			mark = "OVERDUE, "
 		}
-		d.add("%d.  **%s%s**, %s  \n    %s  \n    Send `%s`%s:\n\n%s\n\n", i+1, mark, roles(t.Who), when, sentence(t.What), t.Message, outcomes(t), fenced(t.JSON))
+		d.add("%d.  **%s%s**, %s  \n    %s  \n    Send `%s`%s:\n\n%s\n\n", i+1, mark, roles(t.Who), when, sentence(t.What), t.Message, choices(t.JSON), fenced(t.JSON))
 	}
-	d.add("To send one: *More Actions*, *Send an Update*, choose its name, paste it as data, *Submit*. What stands in \\<angle brackets> is yours to say.\n")
+	d.add("To send one: *More Actions*, *Send an Update*, choose its name, paste it as data, *Submit*. What stands in \\<angle brackets> is yours to say. A line that is cut off moves sideways.\n")
 }
 
 func (d *sheet) blocked() {
@@ -224,8 +224,8 @@ func (d *sheet) clock(t time.Time) string {
 	return t.Format("Mon 2 Jan 2006, 15:04")
 }
 
-// fenced is a message over several lines, as the UI's box would set it, within a list. A space that does not break keeps what
-// follows off it.
+// fenced is a message over several lines, as the UI's box would set it, within a list: set otherwise, the box sets it anew when it is
+// submitted, and the first click is lost. A space that does not break keeps what follows off it.
 func fenced(message string) string {
 	var b bytes.Buffer
 	if json.Indent(&b, []byte(message), "    ", "  ") != nil {
@@ -235,16 +235,24 @@ func fenced(message string) string {
 	return "    ```json\n    " + b.String() + "\n    ```\n\n    \u00a0"
 }
 
-// outcomes says what may stand where a task is done by saying so.
-func outcomes(t pathway.TaskView) string {
-	if t.Message != "task-done" || len(t.Outcomes) < 2 {
+// telephone is how many characters of a message are side by side on a telephone. The UI breaks no line of it.
+const telephone = 43
+
+// choices says what there is to choose from where a telephone shows too little of it in the message.
+func choices(message string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(message), "", "  ") != nil {
 		return ""
 	}
-	var all []string
-	for _, o := range t.Outcomes {
-		all = append(all, string(o))
+	var all string
+	for line := range strings.Lines(b.String()) {
+		name, open, ok := strings.Cut(strings.TrimSpace(line), `": "<`)
+		of, _, _ := strings.Cut(open, ">")
+		if ok && len(strings.TrimSuffix(line, "\n")) > telephone && of != "true or false" {
+			all += "; " + strings.TrimPrefix(name, `"`) + " is " + of
+		}
 	}
-	return ", outcome " + listed(all, "or")
+	return all
 }
 
 var literal = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "[", `\[`, "<", `\<`, "|", `\|`, "$", `\$`, "://", `\://`)
