@@ -61,7 +61,7 @@ func (d *desk) enrolCommand() *cobra.Command {
 		Args: takes(0, 0, "flags alone"),
 	}
 	answers := enrolFlags(c, &p)
-	c.Flags().StringVar(&file, "file", "", "a JSON array of clients instead of the other flags; - reads it from standard input")
+	c.Flags().StringVar(&file, "file", "", "a `file` with a JSON array of clients instead of the other flags; - reads it from standard input")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of {pathway, workflow_id, result}, without names")
 	c.RunE = d.does(func(ctx context.Context, _ []string) error {
 		var all []particulars
@@ -91,17 +91,17 @@ type spoken struct {
 func enrolFlags(c *cobra.Command, p *particulars) map[string]*spoken {
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&p.GivenName, "given-name", "", "given name")
-	f.StringVar(&p.FamilyName, "family-name", "", "family name")
-	f.StringVar(&p.BirthDate, "birth-date", "", "such as 1990-04-01")
-	f.StringVar(&p.Email, "email", "", "e-mail address")
-	f.StringVar(&p.Phone, "phone", "", "telephone number")
-	f.StringVar(&p.Therapist, "therapist", "", "staff id of the therapist")
-	f.StringVar(&p.Prescriber, "prescriber", "", "staff id of the prescriber, never the therapist")
-	f.StringArrayVar(&p.Coordinators, "coordinator", nil, "staff id of a coordinator; may be repeated")
-	f.StringVar(&p.By, "by", "", "your staff id (default $KAP_BY)")
-	f.StringVar(&p.Diagnosis, "diagnosis", "", "treatment-resistant-depression, ptsd, complex-trauma, chronic-anxiety, persistent-grief or none-of-these")
-	f.StringVar(&p.PrimaryMeasure, "primary-measure", "", "phq-9, gad-7, pcl-5 or grief")
+	f.StringVar(&p.GivenName, "given-name", "", "given `name`")
+	f.StringVar(&p.FamilyName, "family-name", "", "family `name`")
+	f.StringVar(&p.BirthDate, "birth-date", "", "a `date` such as 1990-04-01")
+	f.StringVar(&p.Email, "email", "", "e-mail `address`")
+	f.StringVar(&p.Phone, "phone", "", "telephone `number`")
+	f.StringVar(&p.Therapist, "therapist", "", "staff `id` of the therapist")
+	f.StringVar(&p.Prescriber, "prescriber", "", "staff `id` of the prescriber, never the therapist")
+	f.StringArrayVar(&p.Coordinators, "coordinator", nil, "staff `id` of a coordinator; may be repeated")
+	f.StringVar(&p.By, "by", "", "your staff `id` (default $KAP_BY)")
+	f.StringVar(&p.Diagnosis, "diagnosis", "", "`one` of treatment-resistant-depression, ptsd, complex-trauma, chronic-anxiety, persistent-grief or none-of-these")
+	f.StringVar(&p.PrimaryMeasure, "primary-measure", "", "`one` of phq-9, gad-7, pcl-5 or grief")
 	answers := map[string]*spoken{
 		"standard-care-tried": {into: &p.StandardCareTried}, "commits-to-the-arc": {into: &p.CommitsToTheArc},
 		"comfortable": {into: &p.Comfortable}, "mail-permission": {into: &p.MailPermission},
@@ -110,11 +110,11 @@ func enrolFlags(c *cobra.Command, p *particulars) map[string]*spoken {
 	f.BoolVar(&answers["commits-to-the-arc"].said, "commits-to-the-arc", false, "can commit to the whole arc, from preparation to integration")
 	f.BoolVar(&answers["comfortable"].said, "comfortable", false, "curious about and comfortable with non-ordinary states within a clinical frame")
 	f.BoolVar(&answers["mail-permission"].said, "mail-permission", false, "may be written to by e-mail")
-	f.StringArrayVar(&p.Findings, "finding", nil, "what speaks against KAP already, such as wants-single-session, recreational-aim or\nsubstance-use-not-addressed; the therapist is asked to decide; may be repeated")
-	f.StringVar(&p.Zone, "zone", "", "the client's time zone (default the practice's)")
-	f.StringArrayVar(&p.Availability, "availability", nil, "a weekly time at which the client can come, such as \"tuesday 09:00-13:00\", on the practice's clock; may be repeated (default any time)")
+	f.StringArrayVar(&p.Findings, "finding", nil, "what speaks against KAP already, by its `code`, such as wants-single-session, recreational-aim or\nsubstance-use-not-addressed; the therapist is asked to decide; may be repeated")
+	f.StringVar(&p.Zone, "zone", "", "the client's time `zone` (default the practice's)")
+	f.StringArrayVar(&p.Availability, "availability", nil, "weekly `hours` at which the client can come, such as \"tuesday 09:00-13:00\", on the practice's clock; may be repeated (default any time)")
 	f.BoolVar(&p.AnotherPerson, "another-person", false, "this is not the person who is alike and known")
-	f.StringVar(&p.Returning, "returning", "", "this is the client of that ended pathway, who comes back")
+	f.StringVar(&p.Returning, "returning", "", "this is the client of the ended pathway with that `code`, who comes back")
 	return answers
 }
 

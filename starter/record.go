@@ -41,6 +41,7 @@ If no answer comes, the same message can be sent again under the id that is then
 printed: it is taken once, however often it is sent.`
 
 const recordExample = `  starter record --list
+  starter record --list measure
   starter record prescriber-clearance K7Q2M9 --by p-singh decision=cleared \
     medications_reviewed=true cardiovascular_history_reviewed=true \
     psychiatric_history_reviewed=true medically_stable=true
@@ -62,16 +63,16 @@ func (d *desk) recordCommand() *cobra.Command {
 		Use: "record MILESTONE PATHWAY [FIELD=VALUE ...]", Short: "Record a milestone on a pathway", Long: recordHelp, Example: recordExample,
 		RunE: nil,
 	}
-	c.Flags().StringVar(&f.by, "by", "", "your staff id (default $KAP_BY)")
-	c.Flags().StringVar(&f.input, "json-input", "", "the message as one JSON object; - reads it from standard input")
+	c.Flags().StringVar(&f.by, "by", "", "your staff `id` (default $KAP_BY)")
+	c.Flags().StringVar(&f.input, "json-input", "", "the message as one JSON `object`; - reads it from standard input")
 	c.Flags().BoolVar(&f.signal, "signal", false, "send a signal, which cannot answer, instead of an update")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the answer as JSON")
 	c.Flags().BoolVar(&f.silent, "no-questions", false, "ask for nothing at a terminal either")
-	c.Flags().BoolVar(&f.list, "list", false, "list the milestones: who records them, what for, and an example")
+	c.Flags().BoolVar(&f.list, "list", false, "list the milestones, or those named, with their fields: who records them, what for, and an example")
 	c.RunE = d.does(func(ctx context.Context, args []string) error {
 		f.hasInput = c.Flags().Changed("json-input")
 		if f.list {
-			return d.listMessages()
+			return d.listMessages(args)
 		}
 		return d.record(ctx, args, f)
 	})
@@ -81,6 +82,9 @@ func (d *desk) recordCommand() *cobra.Command {
 func (d *desk) record(ctx context.Context, args []string, f recordFlags) error {
 	if len(args) < 2 {
 		return usage("record: expected a milestone and a pathway, such as: starter record safety-plan K7Q2M9; starter record --list lists the milestones")
+	}
+	if _, err := parseCode(args[0]); err == nil && pathway.Message(args[1]).Name != "" { // as done has it: whose, then what
+		args[0], args[1] = args[1], args[0]
 	}
 	kind := pathway.Message(args[0])
 	if kind.Name == "" {
