@@ -46,6 +46,7 @@ var protocolRules = slices.Concat(
 		"who-nobody-else", "everybody else is refused, by name of the role whose it is",
 		"who-client-withdraws", "the client withdraws at any time and without a reason, through whoever is told",
 		"who-two-people", "one person is never both therapist and prescriber",
+		"propose-open", "what kap proposes to send leaves every decision, finding and attestation to whoever makes it",
 		"who-no-prescription", "a clearance is no prescription and says so; no dose is proposed anywhere",
 		"team-change", "with a new therapist all is booked anew; a new prescriber takes over",
 	),

@@ -34,6 +34,7 @@ func decode(name string, raw []byte, into any, zone *time.Location) *Refusal {
 		return refuse(BadJSON, "%s: %v; expected one JSON object such as %s", name, err, Message(name).Example)
 	}
 	fields := fieldsOf(reflect.ValueOf(into).Elem())
+	var open []leftOpen
 	for _, f := range found {
 		i := slices.IndexFunc(fields, func(known field) bool { return known.name == f.name })
 		if c, ok := into.(interface{ other(member) bool }); i < 0 && ok && c.other(f) {
@@ -50,9 +51,16 @@ func decode(name string, raw []byte, into any, zone *time.Location) *Refusal {
 			return refuse(BadJSON, "%s: found the field %s twice, expected it once", name, quoted(f.name))
 		}
 		fields[i].found = true
-		if err := fields[i].set(f.raw, zone); err != nil {
+		var left leftOpen
+		err := fields[i].set(f.raw, zone)
+		if errors.As(err, &left) { // all of them are named at once: a form has many
+			open = append(open, left)
+		} else if err != nil {
 			return refuse(BadValue, "%s: %v", name, err)
 		}
+	}
+	if len(open) > 0 {
+		return refuse(BadValue, "%s: %s", name, stillOpen(open))
 	}
 	for _, f := range fields {
 		if f.must && !f.found {
@@ -193,8 +201,55 @@ func (f field) expected() string {
 	return "a text"
 }
 
+// leftOpen is the error of a field that stands as it was proposed: in angle brackets, for somebody to say.
+type leftOpen struct{ field, expected string }
+
+func (l leftOpen) Error() string { return stillOpen([]leftOpen{l}) }
+
+// stillOpen names the fields that are left open, those together that expect the same.
+func stillOpen(all []leftOpen) string {
+	var parts []string
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].expected == all[0].expected {
+			n++
+		}
+		var names []string
+		for _, l := range all[:n] {
+			names = append(names, l.field)
+		}
+		found := "found it still open"
+		if n > 1 {
+			found = "found them still open"
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s, expected %s", andList(names), found, all[0].expected))
+		all = all[n:]
+	}
+	return strings.Join(parts, "; ")
+}
+
+// isOpen says whether a value stands as [choice] and its like leave it.
+func isOpen(raw json.RawMessage) bool {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return false
+	}
+	text = strings.TrimSpace(text)
+	return strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">")
+}
+
 func (f field) set(raw json.RawMessage, zone *time.Location) error {
 	v := f.value
+	if v.Kind() != reflect.Slice && isOpen(raw) {
+		l := leftOpen{f.name, f.expected()}
+		switch {
+		case f.name == "by":
+			l.expected = "a staff id"
+		case l.expected == "a text":
+			l.expected = "your own words"
+		}
+		return l
+	}
 	wrong := func() error {
 		return fmt.Errorf("%s: found %s, expected %s", f.name, quoted(string(raw)), f.expected())
 	}
@@ -217,7 +272,7 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		return field{name: f.name, value: v.Elem(), must: f.must}.set(raw, zone)
 	}
 	switch v.Interface().(type) {
-	case int, bool: // the details leave them open as texts in brackets, so a text that is one counts
+	case int, bool: // they are proposed as texts in brackets, so a text that is one counts
 		raw = bytes.Trim(raw, `"`)
 		if string(raw) == "null" || json.Unmarshal(raw, v.Addr().Interface()) != nil {
 			return wrong()
@@ -250,9 +305,6 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 	}
 	if f.must && text == "" {
 		return wrong()
-	}
-	if strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">") { // as the details leave it open
-		return fmt.Errorf("%s: found the placeholder that stood there, expected your own words", f.name)
 	}
 	if len(text) > textAtMost {
 		return fmt.Errorf("%s: found %d characters, expected at most %d", f.name, len(text), textAtMost)

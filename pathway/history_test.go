@@ -499,15 +499,28 @@ var examples = func() map[string]words {
 	return all
 }()
 
-// asked is the message that a task asks for, with what it leaves open still open.
+// asked is the message that a task asks for: with what somebody has to choose chosen as in the contract's example, which lets the
+// client go on, and with what is left to their words still open.
 func (h *history) asked(t Task) words {
+	var said words
 	if h.literal || t.Message == consentGate {
-		return parsed(h.p.ExampleFor(t.Message, t.By, t.With...))
+		said = parsed(h.p.message(t))
+	} else {
+		said = append(make(words, 0, 24), examples[t.Message]...)
+		said = said.put("by", written(h.p.CareTeam.id(t.By)))
+		for _, f := range t.With {
+			said = said.put(f.Name, written(f.Value))
+		}
 	}
-	said := append(make(words, 0, 24), examples[t.Message]...)
-	said = said.put("by", written(h.p.CareTeam.id(t.By)))
-	for _, f := range t.With {
-		said = said.put(f.Name, written(f.Value))
+	for i, x := range said {
+		if !strings.HasPrefix(x.raw, `"<`) {
+			continue
+		}
+		if usual := examples[t.Message].raw(x.name); len(usual) > len(`""`) {
+			said[i].raw = usual
+		} else if x.raw == written(yesOrNo) {
+			said[i].raw = "true"
+		}
 	}
 	return said
 }
@@ -542,10 +555,10 @@ func (h *history) oblige(t Task) bool {
 			said = words{{"by", written(h.prescriber())}}.with("decision", of(h.chance, NotCleared, MoreInformation), "reason", "not yet", "needed", "an ECG")
 		}
 	case "psychological-evaluation":
-		switch decision := said.text("decision"); {
-		case decision == Decline || percent(h.chance, 2):
+		switch {
+		case strings.HasPrefix(t.What, "Declining is proposed") || percent(h.chance, 2):
 			said = h.evaluation(Decline)
-		case decision == Defer || percent(h.chance, 4):
+		case strings.HasPrefix(t.What, "Deferring is proposed") || percent(h.chance, 4):
 			said = h.evaluation(Defer)
 			if percent(h.chance, 20) {
 				said = said.with("findings", []string{string(h.finding())})
@@ -684,11 +697,6 @@ func (h *history) total(s Scale) (total, item9 int) {
 
 // record says how a session went.
 func (h *history) record(t Task, said words, name string) bool {
-	for i := range said {
-		if said[i].raw == written(yesOrNo) { // as it should be
-			said[i].raw = "true"
-		}
-	}
 	v := h.w.visit(name)
 	absent := 3
 	if h.silent == sessionSilence {
@@ -787,7 +795,7 @@ func (h *history) meddle() {
 		name, said = "consent", said.with("decision", Withdrawn)
 	case 5:
 		name = "consent"
-		said = parsed(h.p.ExampleFor(consentGate, Therapist))
+		said = h.asked(Task{Message: consentGate, By: Therapist})
 	case 6:
 		name, said = "psychological-evaluation", h.evaluation(of(h.chance, Defer, Decline))
 	case 7:

@@ -408,8 +408,9 @@ func journalled(raw []byte) json.RawMessage {
 	return text
 }
 
-// ExampleFor is a message ready to copy: the contract's example with this pathway's people and documents in it, and with
-// what it says in this case.
+// ExampleFor is a message to copy: the contract's example with this pathway's people and documents in it, and with what it
+// says in this case. What somebody decides, has seen or attests to is left open: a form that came with it could be sent by
+// whoever has not looked.
 func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 	kind := Message(name)
 	text := kind.Example
@@ -425,6 +426,12 @@ func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 		form := p.newestForm()
 		with = append(with, Field{"document_version", form.Version}, Field{"document_sha256", form.SHA256},
 			Field{"evidence", p.Diagnosis.Evidence()})
+	}
+	for _, t := range kind.Takes() {
+		said := slices.ContainsFunc(with, func(f Field) bool { return f.Name == t.Name })
+		if i := slices.IndexFunc(members, func(m member) bool { return m.name == t.Name }); i >= 0 && !said && t.open() != "" {
+			with = append(with, Field{t.Name, t.open()})
+		}
 	}
 	for _, f := range with {
 		raw, err := unescaped(f.Value)
@@ -448,6 +455,20 @@ func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 	b.WriteString("}")
 	return b.String()
 }
+
+// open is what stands for a field that somebody has to say, with what they have to choose from; empty where it takes words.
+func (t Takes) open() string {
+	switch {
+	case len(t.Options) > 0:
+		return choice(t.Options)
+	case t.Expected == "true or false":
+		return yesOrNo
+	}
+	return ""
+}
+
+// choice stands where somebody has to choose.
+func choice[T ~string](of []T) string { return "<" + orList(of) + ">" }
 
 // unescaped writes JSON for people: with < and > as they are.
 func unescaped(value any) (json.RawMessage, error) {

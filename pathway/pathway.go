@@ -225,42 +225,8 @@ func Phases() []Phase {
 
 // Enrol begins a pathway. It returns a [*Refusal] naming the field that is missing or wrong.
 func Enrol(e Enrolment) (*Pathway, error) {
-	if len(e.Code) != 6 {
-		return nil, refuse(BadValue, "code: found %q, expected six characters", e.Code)
-	}
-	if e.At.IsZero() {
-		return nil, refuse(MissingField, "at: found nothing, expected the moment of enrolment")
-	}
-	if err := e.CareTeam.check(); err != nil {
-		return nil, refuse(BadValue, "care_team: %v", err)
-	}
-	if role := e.CareTeam.Role(e.By); role == "" {
-		return nil, refuse(WrongPerson, "by: found %s, who is not on this care team, expected its therapist (%s), its prescriber (%s) or a coordinator (%s)", quoted(e.By), e.CareTeam.Therapist, e.CareTeam.Prescriber, strings.Join(e.CareTeam.Coordinators, ", "))
-	}
-	if !slices.Contains(e.Diagnosis.Options(), string(e.Diagnosis)) {
-		return nil, refuse(BadValue, "diagnosis: found %q, expected one of %s", e.Diagnosis, strings.Join(e.Diagnosis.Options(), ", "))
-	}
-	if !slices.Contains(e.PrimaryMeasure.Options(), string(e.PrimaryMeasure)) {
-		return nil, refuse(BadValue, "primary_measure: found %q, expected one of %s", string(e.PrimaryMeasure), strings.Join(e.PrimaryMeasure.Options(), ", "))
-	}
-	for i, f := range e.Findings {
-		if !slices.Contains(f.Options(), string(f)) {
-			return nil, refuse(BadValue, "findings[%d]: found %q, expected one of %s", i, f, strings.Join(f.Options(), ", "))
-		}
-	}
-	if _, err := Location("zone", e.Zone); err != nil {
-		return nil, err
-	}
-	if _, err := Location("practice_zone", e.PracticeZone); err != nil {
-		return nil, err
-	}
-	for i, text := range e.Availability {
-		if _, err := ParseWeekly(text); err != nil {
-			return nil, refuse(BadValue, "availability[%d]: %v", i, err)
-		}
-	}
-	if err := e.Protocol.Check(); err != nil {
-		return nil, refuse(BadValue, "protocol: %v", err)
+	if faults := e.Faults(); len(faults) > 0 {
+		return nil, faults[0]
 	}
 	e.At = e.At.UTC()
 	p := &Pathway{Enrolment: e, Woken: e.At}
@@ -273,6 +239,49 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	}
 	p.derive(e.At)
 	return p, nil
+}
+
+// Faults are what is wrong with an enrolment, each named by its field.
+func (e Enrolment) Faults() []error {
+	var faults []error
+	if len(e.Code) != 6 {
+		faults = append(faults, refuse(BadValue, "code: found %q, expected six characters", e.Code))
+	}
+	if e.At.IsZero() {
+		faults = append(faults, refuse(MissingField, "at: found nothing, expected the moment of enrolment"))
+	}
+	if err := e.CareTeam.check(); err != nil {
+		faults = append(faults, refuse(BadValue, "care_team: %v", err))
+	}
+	if role := e.CareTeam.Role(e.By); role == "" {
+		faults = append(faults, refuse(WrongPerson, "by: found %s, who is not on this care team, expected its therapist (%s), its prescriber (%s) or a coordinator (%s)", quoted(e.By), e.CareTeam.Therapist, e.CareTeam.Prescriber, strings.Join(e.CareTeam.Coordinators, ", ")))
+	}
+	if !slices.Contains(e.Diagnosis.Options(), string(e.Diagnosis)) {
+		faults = append(faults, refuse(BadValue, "diagnosis: found %q, expected one of %s", e.Diagnosis, strings.Join(e.Diagnosis.Options(), ", ")))
+	}
+	if !slices.Contains(e.PrimaryMeasure.Options(), string(e.PrimaryMeasure)) {
+		faults = append(faults, refuse(BadValue, "primary_measure: found %q, expected one of %s", string(e.PrimaryMeasure), strings.Join(e.PrimaryMeasure.Options(), ", ")))
+	}
+	for i, f := range e.Findings {
+		if !slices.Contains(f.Options(), string(f)) {
+			faults = append(faults, refuse(BadValue, "findings[%d]: found %q, expected one of %s", i, f, strings.Join(f.Options(), ", ")))
+		}
+	}
+	if _, err := Location("zone", e.Zone); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := Location("practice_zone", e.PracticeZone); err != nil {
+		faults = append(faults, err)
+	}
+	for i, text := range e.Availability {
+		if _, err := ParseWeekly(text); err != nil {
+			faults = append(faults, refuse(BadValue, "availability[%d]: %v", i, err))
+		}
+	}
+	if err := e.Protocol.Check(); err != nil {
+		faults = append(faults, refuse(BadValue, "protocol: %v", err))
+	}
+	return faults
 }
 
 // CheckStaffID says whether an id is one that may appear in Temporal: short, lower case, no name that needs escaping.

@@ -53,7 +53,9 @@ func TestBadInputIsRefusedWithASentence(t *testing.T) {
 		{"a session that nobody booked", "move-session", []any{"by", "c-desk", "session", "dosing-1", "start", "2026-02-02 10:00"}, BadValue, []string{"nothing has been booked"}},
 		{"a task that is not owed", "task-done", []any{"by", "t-lane", "task", "letter", "outcome", "done"}, BadValue, []string{`"letter"`}},
 		{"a hold that is not there", "release", []any{"by", "t-lane", "hold", "hold-1", "reason", "over"}, BadValue, []string{"nothing holds this pathway"}},
-		{"a placeholder left open", "referral", []any{"by", "t-lane", "to", "<to whom>", "purpose", "care"}, BadValue, []string{"to:", "placeholder", "your own words"}},
+		{"a placeholder left open", "referral", []any{"by", "t-lane", "to", "<to whom>", "purpose", "care"}, BadValue, []string{"referral: to: found it still open, expected your own words"}},
+		{"a form sent as it was proposed", "prescriber-clearance", []any{"by", "p-singh", "decision", "<cleared, not-cleared, more-information or revoked>", "medications_reviewed", yesOrNo, "medically_stable", yesOrNo}, BadValue,
+			[]string{"prescriber-clearance: decision: found it still open, expected one of cleared, not-cleared, more-information, revoked; medically_stable and medications_reviewed: found them still open, expected true or false"}},
 		{"a novel", "referral", []any{"by", "t-lane", "to", "clinic", "purpose", strings.Repeat("x", 400)}, BadValue, []string{"purpose: found 400 characters"}},
 	} {
 		t.Run(c.is, func(t *testing.T) {
@@ -154,7 +156,7 @@ func TestWhatEachMessageTakes(t *testing.T) {
 			if i < 0 && m.Name != "correct" {
 				t.Errorf("%s takes no %s, which its example has", m.Name, f.name)
 			}
-			if err := m.CheckField(f.name, f.raw, time.UTC); err != nil && !strings.Contains(err.Error(), "placeholder") {
+			if err := m.CheckField(f.name, f.raw, time.UTC); err != nil && !strings.Contains(err.Error(), "still open") {
 				t.Errorf("%s: its example is wrong: %v", m.Name, err)
 			}
 		}

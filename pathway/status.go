@@ -119,7 +119,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		s.Attention = TaskAttention
 	}
 	for _, t := range tasks {
-		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.ExampleFor(t.Message, t.By, t.With...), Outcomes: p.outcomes(t)})
+		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.message(t), Outcomes: p.outcomes(t)})
 		for _, who := range t.Who {
 			if !slices.Contains(s.WaitingOn, who) {
 				s.WaitingOn = append(s.WaitingOn, who)

@@ -302,3 +302,89 @@ func TestAPathwayKeepsTheNumbersItBeganWith(t *testing.T) {
 	}
 	has(t, strings.Join(h.told("enrolled"), "\n"), "under protocol 2026-3")
 }
+
+// What is proposed leaves each decision, each finding and each attestation to whoever makes it: sent as it stands it is refused, and
+// the refusal names all of them, with what there is to choose from.
+func TestAProposalDecidesNothing(t *testing.T) {
+	shows(t, "propose-open")
+	t.Parallel()
+	truth := "found them still open, expected true or false"
+	for _, row := range []struct {
+		task    string
+		at      func(t *testing.T) *house
+		refused []string
+		facts   []string // are filled in
+	}{
+		{"prescriber-clearance", fresh, []string{"decision: found it still open, expected one of cleared, not-cleared, more-information, revoked",
+			"medications_reviewed, cardiovascular_history_reviewed, psychiatric_history_reviewed and medically_stable: " + truth}, []string{`"by": "p-singh"`}},
+		{"psychological-evaluation", fresh, []string{"decision: found it still open, expected one of suitable, defer, decline",
+			"trauma_history_reviewed, substance_use_history_reviewed and attachment_history_reviewed: " + truth}, nil},
+		{"consent", fresh, []string{"decision: found it still open, expected one of given, withdrawn", "risks, alternatives, what_we_do_and_do_not and off_label: " + truth},
+			[]string{`"evidence": "supported"`, `"document_version": "2026-1"`}},
+		{"safety-plan", fresh, []string{"between_sessions_plan and emergency_contact_on_file: " + truth}, []string{`"decision": "on-file"`}},
+		{"hold/hold-1/therapist", crisis, []string{"outcome: found it still open, expected one of safe-to-continue, at-risk", "safety_plan_reviewed: found it still open, expected true or false"}, nil},
+		{"conversation", declined, []string{"outcome: found it still open, expected one of"}, []string{`"task": "conversation"`, `"<reached or tried>"`}},
+		{"record/preparation-1", afterPreparation, []string{"outcome: found it still open, expected one of held"}, []string{`"session": "preparation-1"`, `"<held, no-show or cancelled-late>"`}},
+	} {
+		h := row.at(t)
+		task := h.task(row.task)
+		if task == nil {
+			t.Fatalf("%s is not owed, but %v", row.task, h.keys())
+		}
+		form := h.p.message(*task)
+		has(t, form, row.facts...)
+		_, err := h.p.Record(task.Message, []byte(form), h.now)
+		refusal := AsRefusal(err)
+		if refusal == nil || refusal.Code != BadValue {
+			t.Errorf("%s: %v: %s", row.task, err, form)
+			continue
+		}
+		has(t, refusal.Sentence, row.refused...)
+	}
+}
+
+func fresh(t *testing.T) *house { return newHouse(t) }
+
+func crisis(t *testing.T) *house {
+	h := newHouse(t)
+	h.must("hold", "by", "t-lane", "cause", "crisis", "reason", "seen today")
+	return h
+}
+
+func declined(t *testing.T) *house {
+	h := newHouse(t)
+	h.evaluate("decline", "reason", "looks for something else")
+	return h
+}
+
+func afterPreparation(t *testing.T) *house {
+	h := newHouse(t)
+	h.screen()
+	h.until(h.p.booked(Preparation).End)
+	return h
+}
+
+// decidedIn is what a proposal decides that is somebody's to say; empty where it only restates the record.
+func decidedIn(v TaskView) string {
+	said := parsed(v.JSON)
+	for _, f := range Message(v.Message).Takes() {
+		raw := said.raw(f.Name)
+		if raw == "" || isOpen([]byte(raw)) || len(f.Options) == 0 && f.Expected != "true or false" {
+			continue
+		}
+		switch v.Message + "." + f.Name {
+		case "consent.evidence", "safety-plan.decision", "book-session.kind", "measure.scale", "stop.as": // the record says it
+			continue
+		case "task-done.outcome": // there is one thing to say
+			if len(v.Outcomes) == 1 {
+				continue
+			}
+		case "session-held.outcome": // it is on record as held
+			if strings.HasPrefix(v.Key, "agree/") {
+				continue
+			}
+		}
+		return v.Key + " proposes " + f.Name + " " + raw
+	}
+	return ""
+}

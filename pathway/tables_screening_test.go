@@ -267,7 +267,7 @@ func TestEligibility(t *testing.T) {
 			t.Fatalf("%s: owed %v", row.is, h.keys())
 		}
 		has(t, proposed.What, "Declining is proposed", row.says)
-		has(t, h.p.ExampleFor(proposed.Message, proposed.By, proposed.With...), `"decision": "decline"`)
+		has(t, h.p.message(*proposed), `"decision": "<suitable, defer or decline>"`, `"reason": "<why>"`)
 		h.clear()
 		h.consent()
 		h.plan("on-file")
@@ -363,7 +363,8 @@ func TestTheTableOfFindings(t *testing.T) {
 		if proposed == nil || !slices.Equal(proposed.Who, []Role{Therapist}) {
 			t.Fatalf("%s: owed %v", row.finding, enrolled.keys())
 		}
-		has(t, enrolled.p.ExampleFor(proposed.Message, proposed.By, proposed.With...), `"decision": "`+string(row.proposes)+`"`)
+		has(t, proposed.What, map[EvaluationDecision]string{Defer: "Deferring", Decline: "Declining"}[row.proposes]+" is proposed")
+		has(t, enrolled.p.message(*proposed), `"decision": "<suitable, defer or decline>"`)
 		if row.bars {
 			has(t, enrolled.refused(Blocked, "prescriber-clearance", cleared...), "expected not-cleared or more-information")
 		} else {

@@ -166,7 +166,7 @@ func (p *Pathway) holdTasks() []Task {
 }
 
 func deferral() []Field {
-	return []Field{{"decision", Defer}, {"what_must_change", "<what must change>"}, {"review_on", "<a day>"}}
+	return []Field{{"what_must_change", "<what must change>"}, {"review_on", "<a day>"}}
 }
 
 // sessionTasks ask for what sessions leave to do.
@@ -188,13 +188,13 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 	}
 	if i := p.lastIntegration(); i != nil && !isTrue(i.ClientAgrees) && p.ending() == "" {
 		t := p.task("agree/"+i.Session, i.At, 7*day, "session-held", Therapist, "Agree with the client on what follows %s, then record it again with client_agrees", i.Session)
-		t.With = []Field{{"session", i.Session}, {"outcome", Held}, {"next", "<another or close>"}, {"client_agrees", true}}
+		t.With = []Field{{"session", i.Session}, {"outcome", Held}, {"next", choice(Next("").Options())}, {"client_agrees", yesOrNo}}
 		all = append(all, t)
 	}
 	for _, u := range p.Unplaced {
 		if p.wants(u.Kind, now) {
 			t := p.task("book/"+string(u.Kind), u.Since, day, "book-session", Coordinator, "Find a time for the next %s session with the client: %s", u.Kind, u.Why)
-			t.With = []Field{{"kind", string(u.Kind)}, {"start", now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00"}}
+			t.With = []Field{{"kind", string(u.Kind)}, {"start", "<such as " + now.In(p.zone()).AddDate(0, 0, 7).Format("2006-01-02") + " 10:00>"}}
 			all = append(all, t)
 		} else if a, dosing := p.strayed(now); a != nil && u.Kind == Integration {
 			since, most := later(u.Since, dosing.Over), p.Protocol.Integration.HoursAfterAtMost
@@ -362,7 +362,7 @@ func (p *Pathway) gateTasks(now time.Time) []Task {
 		})
 		t := p.task(planGate, since, 2*day, planGate, Therapist, "Put the safety plan on file: %s", b)
 		t.ladder = gateLadder
-		if len(p.SafetyPlans) > 0 {
+		if t.With = []Field{{"decision", OnFile}}; len(p.SafetyPlans) > 0 { // which of the two it is stands on record
 			t.With = []Field{{"decision", Revised}}
 		}
 		all = append(all, t)
@@ -433,7 +433,7 @@ func (p *Pathway) proposal(now time.Time) (Task, bool) {
 	}
 	verb := map[string]string{Decline: "Declining", Defer: "Deferring"}[decision]
 	t := p.task(evaluationGate, since, 2*day, evaluationGate, Therapist, "%s is proposed, because of what speaks against KAP: %s; record your decision", verb, why)
-	t.With = []Field{{"decision", Decline}, {"reason", "<why>"}}
+	t.With = []Field{{"reason", "<why>"}}
 	if decision == Defer {
 		t.With = deferral()
 	}
@@ -518,9 +518,10 @@ const yesOrNo = "<true or false>"
 
 // recordOf is the form of a session's record: what kap knows is filled in, what happened and what was decided is left open.
 func recordOf(a Appointment) []Field {
-	fields := []Field{{"session", a.Name}, {"outcome", Held}}
+	fields := []Field{{"session", a.Name}, {"outcome", choice([]string{Held, NoShow, CancelledLate})}}
 	switch a.Kind {
 	case Dosing:
+		fields[1].Value = choice(SessionOutcome("").Options())
 		for _, name := range []string{"in_person", "therapist_present_throughout", "client_still_willing"} {
 			fields = append(fields, Field{name, yesOrNo})
 		}
@@ -530,7 +531,7 @@ func recordOf(a Appointment) []Field {
 			fields = append(fields, Field{name, yesOrNo})
 		}
 	case Integration:
-		fields = append(fields, Field{"next", "<another or close>"}, Field{"client_agrees", yesOrNo})
+		fields = append(fields, Field{"next", choice(Next("").Options())}, Field{"client_agrees", yesOrNo})
 	}
 	return fields
 }
@@ -653,6 +654,15 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	return fmt.Sprintf("%s: %s", m.Task, m.Outcome), nil
 }
 
+// message is what does a task, ready to copy. What became of a call or a conversation is left open where it can be several things.
+func (p *Pathway) message(t Task) string {
+	with := t.With
+	if fit := p.outcomes(t); t.Message == "task-done" && len(fit) > 1 {
+		with = append(slices.Clone(with), Field{"outcome", choice(fit)})
+	}
+	return p.ExampleFor(t.Message, t.By, with...)
+}
+
 // outcomes are what task-done can say of a task: nothing where it takes another message.
 func (p *Pathway) outcomes(t Task) []TaskOutcome {
 	var fit []TaskOutcome
@@ -674,12 +684,21 @@ func (p *Pathway) outcomes(t Task) []TaskOutcome {
 	return fit
 }
 
-func orList[T ~string](all []T) string {
+func orList[T ~string](all []T) string { return listed(all, "or") }
+
+func andList(all []string) string { return listed(all, "and") }
+
+// listed writes a list as people do.
+func listed[T ~string](all []T, and string) string {
 	var s []string
 	for _, x := range all {
 		s = append(s, string(x))
 	}
-	return strings.Join(s, " or ")
+	if len(s) < 3 {
+		return strings.Join(s, " "+and+" ")
+	}
+	last := len(s) - 1
+	return strings.Join(s[:last], ", ") + " " + and + " " + s[last]
 }
 
 // Referral is another path that is offered to the client.

@@ -1,6 +1,7 @@
 package pathway
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -883,7 +884,13 @@ func (w *witness) shown(p *Pathway, now time.Time, literal bool) error {
 	}
 	blocked := p.blockers(p.nextDosing(now))
 	if literal {
-		blocked = p.Status(now).Blocked
+		s := p.Status(now)
+		blocked = s.Blocked
+		for _, t := range s.Tasks {
+			if decided := decidedIn(t); decided != "" {
+				return errors.New(decided)
+			}
+		}
 	}
 	for _, code := range w.against(p, p.nextDosing(now), "") {
 		if !slices.ContainsFunc(blocked, func(b Blocker) bool { return b.Code == code }) {

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/mail"
 	"os"
@@ -88,7 +89,9 @@ func LoadProtocol(path string) (pathway.Protocol, error) {
 func read(path, name string, text []byte, into any) (string, error) {
 	if path != "" {
 		var err error
-		if text, err = os.ReadFile(path); err != nil {
+		if text, err = os.ReadFile(path); errors.Is(err, fs.ErrNotExist) {
+			return path, fmt.Errorf("found no file %s", path)
+		} else if err != nil {
 			return path, err
 		}
 		name = path

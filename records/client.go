@@ -136,11 +136,34 @@ func (s *Store) List(ctx context.Context, of Whose, all bool) ([]Row, error) {
 		of.Staff, of.Pathway, all)
 }
 
-// Find finds pathways by a part of the client's name, e-mail address or telephone number, or by their code.
+// Find finds pathways by a part of the client's name, e-mail address or telephone number, or by their code. A name is found whether or
+// not its accents are typed, and where ü is written ue.
 func (s *Store) Find(ctx context.Context, text string) ([]Row, error) {
-	return s.rows(ctx, withoutStatus, `where w.code = upper($1) or strpos(lower(c.given_name || ' ' || c.family_name), lower($1)) > 0 or strpos(lower(c.email), lower($1)) > 0
+	const name = `c.given_name || ' ' || c.family_name`
+	return s.rows(ctx, withoutStatus, `where w.code = upper($1) or strpos(lower(c.email), lower($1)) > 0
+		or strpos(`+bare(name)+`, `+bare(`$1::text`)+`) > 0 or strpos(`+bare(spelt(name))+`, `+bare(spelt(`$1::text`))+`) > 0
 		or length(regexp_replace($1, '\D', '', 'g')) >= 4 and strpos(regexp_replace(c.phone, '\D', '', 'g'), regexp_replace($1, '\D', '', 'g')) > 0
 		order by c.family_name, c.given_name, w.enrolled_at desc limit 50`, text)
+}
+
+// bare is an expression of SQL for a text without case, accents and typographic quotes. In NFD accents are signs of their own; the
+// letters that it does not take apart are named.
+func bare(text string) string {
+	return `regexp_replace(lower(translate(` + instead(`normalize(`+text+`, NFD)`, "ß", "ss", "ẞ", "ss", "æ", "ae", "Æ", "ae", "œ", "oe", "Œ", "oe", "þ", "th", "Þ", "th") +
+		`, 'øØłŁđĐðÐı’', 'oollddddi''')), '[\u0300-\u036f]', '', 'g')`
+}
+
+// spelt is an expression of SQL for a text whose umlauts and their like are written out, as where a keyboard has none.
+func spelt(text string) string {
+	return instead(`normalize(`+text+`, NFC)`, "ä", "ae", "Ä", "ae", "ö", "oe", "Ö", "oe", "ü", "ue", "Ü", "ue", "ø", "oe", "Ø", "oe", "å", "aa", "Å", "aa")
+}
+
+// instead is an expression of SQL for a text with each first of the pairs replaced by the second.
+func instead(text string, pairs ...string) string {
+	for i := 0; i < len(pairs); i += 2 {
+		text = `replace(` + text + `, '` + pairs[i] + `', '` + pairs[i+1] + `')`
+	}
+	return text
 }
 
 // Show reads one pathway. It returns [ErrNotFound] for an unknown code.

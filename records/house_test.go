@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kap/internal/diligent"
 	"kap/internal/testpg"
 	"kap/pathway"
 	"kap/practice"
@@ -171,7 +172,7 @@ func (c *client) screen() {
 	c.work()
 	for _, name := range []string{"prescriber-clearance", "psychological-evaluation", "consent", "safety-plan"} {
 		m := pathway.Message(name)
-		c.must(name, c.p.ExampleFor(name, m.Roles[0]))
+		c.must(name, diligent.WhenAllGoesWell(c.p.ExampleFor(name, m.Roles[0])))
 	}
 	if len(c.p.Appointments) == 0 {
 		c.t.Fatalf("nothing is booked: %+v", c.p.Status(c.now).Tasks)

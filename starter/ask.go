@@ -77,8 +77,8 @@ func (f *form) fill() error {
 	takes := f.kind.Takes()
 	asked := 0
 	for _, t := range takes {
-		needed := t.Must || has(f.proposed, t.Name)
-		if t.Name == "by" || has(f.fields, t.Name) || !needed {
+		t.Must = t.Must || demanded(f.kind, f.fields, t.Name)
+		if t.Name == "by" || has(f.fields, t.Name) || !t.Must && !has(f.proposed, t.Name) {
 			continue
 		}
 		if text := f.meant(t); text != "" {
@@ -118,6 +118,40 @@ func (f *form) fill() error {
 		rest = slices.DeleteFunc(rest, func(r string) bool { return r == name })
 	}
 	return nil
+}
+
+// demand is a field that the rules ask for because of what another one says.
+type demand struct{ message, field, says, needs string }
+
+// demands are known here as well, so that the question comes before the refusal.
+var demands = []demand{
+	{"measure", "scale", string(pathway.PHQ9), "item_9"},
+	{"prescriber-clearance", "decision", pathway.Cleared, "medications_reviewed"},
+	{"prescriber-clearance", "decision", pathway.Cleared, "cardiovascular_history_reviewed"},
+	{"prescriber-clearance", "decision", pathway.Cleared, "psychiatric_history_reviewed"},
+	{"prescriber-clearance", "decision", pathway.Cleared, "medically_stable"},
+	{"prescriber-clearance", "decision", pathway.NotCleared, "reason"},
+	{"prescriber-clearance", "decision", pathway.Revoked, "reason"},
+	{"prescriber-clearance", "decision", pathway.MoreInformation, "needed"},
+	{"psychological-evaluation", "decision", pathway.Defer, "what_must_change"},
+	{"psychological-evaluation", "decision", pathway.Defer, "review_on"},
+	{"psychological-evaluation", "decision", pathway.Decline, "reason"},
+	{"consent", "decision", pathway.Given, "risks"},
+	{"consent", "decision", pathway.Given, "alternatives"},
+	{"consent", "decision", pathway.Given, "what_we_do_and_do_not"},
+	{"consent", "decision", pathway.Given, "off_label"},
+	{"session-held", "outcome", pathway.AttendedNotDosed, "reason"},
+	{"session-held", "outcome", pathway.CutShort, "reason"},
+	{"adverse-event", "kind", string(pathway.OtherEvent), "reason"},
+}
+
+// demanded says whether what was said so far makes a field necessary.
+func demanded(kind pathway.MessageType, said []member, name string) bool {
+	return slices.ContainsFunc(demands, func(d demand) bool {
+		return d.message == kind.Name && d.needs == name && slices.ContainsFunc(said, func(m member) bool {
+			return m.name == d.field && string(m.raw) == string(textMember("", d.says).raw)
+		})
+	})
 }
 
 // ask asks for one field until it gets a value that can stand.
@@ -165,8 +199,8 @@ func (f *form) meant(t pathway.Takes) string {
 		return ""
 	}
 	var text string
-	if json.Unmarshal(f.proposed[i].raw, &text) != nil || strings.HasPrefix(text, "<") {
-		return "" // a truth value, a number, or left open
+	if json.Unmarshal(f.proposed[i].raw, &text) != nil || isOpen(f.proposed[i]) {
+		return "" // a truth value or a number, or left open
 	}
 	return text
 }
@@ -205,9 +239,10 @@ func (d *desk) confirm(v *view, kind pathway.MessageType, fields []member) error
 	return nil
 }
 
-// askFields asks whoever sits at the terminal for the message's fields. It takes the pathway's own task as the form where there is one.
-func (d *desk) askFields(v *view, kind pathway.MessageType, fields []member) ([]member, error) {
-	f := form{desk: d, kind: kind, fields: fields, zone: time.UTC}
+// askFields asks whoever sits at the terminal for the message's fields. What they have typed and left open is the form, or else the
+// pathway's own task where there is one.
+func (d *desk) askFields(v *view, kind pathway.MessageType, fields, open []member) ([]member, error) {
+	f := form{desk: d, kind: kind, proposed: open, fields: fields, zone: time.UTC}
 	if s := v.Status; s != nil {
 		f.zone = zoneOf(s.Zone)
 		f.choices = map[string][]string{}
@@ -222,9 +257,11 @@ func (d *desk) askFields(v *view, kind pathway.MessageType, fields []member) ([]
 		for _, h := range s.Holds {
 			f.choices["hold"] = append(f.choices["hold"], h.Name+", "+string(h.Cause))
 		}
-		var err error
-		if f.proposed, err = d.whichForm(s.Tasks, kind, fields); err != nil {
-			return nil, err
+		if len(open) == 0 {
+			var err error
+			if f.proposed, err = d.whichForm(s.Tasks, kind, fields); err != nil {
+				return nil, err
+			}
 		}
 	}
 	err := f.fill()

@@ -12,24 +12,24 @@ import (
 
 // readClients reads a file of clients: a JSON array of objects. It is read strictly: a field that nobody knows is a mistake
 // in the file, and is named with the index of its object.
-func readClients(text []byte) ([]particulars, error) {
+func readClients(text []byte) (all []particulars, problems []error) {
 	var objects []json.RawMessage
 	if err := json.Unmarshal(text, &objects); err != nil || objects == nil {
-		return nil, usage("--file: found text that is not a JSON array of clients; see starter enrol --help for one")
+		return nil, []error{usage("--file: found text that is not a JSON array of clients; see starter enrol --help for one")}
 	}
 	if len(objects) == 0 {
-		return nil, usage("--file: found an empty array, expected at least one client")
+		return nil, []error{usage("--file: found an empty array, expected at least one client")}
 	}
-	var all []particulars
 	for i, raw := range objects {
 		p := particulars{place: fmt.Sprintf("clients[%d]: ", i)}
 		p.label = func(field string) string { return fmt.Sprintf("clients[%d].%s", i, field) }
 		if err := p.decode(raw); err != nil {
-			return nil, usage("%s%v", p.place, err)
+			problems = append(problems, usage("%s%v", p.place, err))
+			continue
 		}
 		all = append(all, p)
 	}
-	return all, nil
+	return all, problems
 }
 
 // target is where a field's value goes, and what it takes.
@@ -71,23 +71,29 @@ func decodeStrictly(raw json.RawMessage, targets []target) error {
 	if err != nil {
 		return err
 	}
-	var seen []string
+	var seen, wrong []string
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, m := range members {
 		i := slices.IndexFunc(targets, func(t target) bool { return t.name == m.name })
 		switch {
 		case i < 0:
-			return usage("found the field %q, expected only %s", m.name, names(targets))
+			say("found the field %q, expected only %s", m.name, names(targets))
+			continue
 		case slices.Contains(seen, m.name):
-			return usage("found the field %q twice, expected it once", m.name)
+			say("found the field %q twice, expected it once", m.name)
 		}
 		seen = append(seen, m.name)
 		if err := json.Unmarshal(m.raw, targets[i].into); err != nil {
 			var f *failure
 			if errors.As(err, &f) {
-				return usage("%s: %v", m.name, f)
+				say("%s: %v", m.name, f)
+			} else {
+				say("%s: found %s, expected %s", m.name, shorten(oneLine(string(m.raw)), 60), targets[i].expected)
 			}
-			return usage("%s: found %s, expected %s", m.name, shorten(oneLine(string(m.raw)), 60), targets[i].expected)
 		}
+	}
+	if len(wrong) > 0 {
+		return usage("%s", strings.Join(wrong, "; "))
 	}
 	return nil
 }

@@ -53,6 +53,8 @@ func (d *desk) offers(ctx context.Context, command string, args []string, typed 
 		return d.codes(ctx)
 	case command == "verify":
 		return d.codes(ctx)
+	case command == "record" && args[0] == "correct" && strings.HasPrefix(typed, "entry="):
+		return d.entryOffers(ctx, args[1])
 	case command == "record":
 		return fieldOffers(pathway.Message(args[0]), typed)
 	case command == "done" && len(args) == 1:
@@ -81,6 +83,21 @@ func fieldOffers(kind pathway.MessageType, typed string) []string {
 		for _, o := range options {
 			all = append(all, t.Name+"="+o)
 		}
+	}
+	return all
+}
+
+// entryOffers are the entries that a correction can supersede, the latest first.
+func (d *desk) entryOffers(ctx context.Context, text string) []string {
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	code, err := parseCode(text)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, e := range d.entries(ctx, code) {
+		all = append(all, "entry="+e.id+"\t"+clean(e.what))
 	}
 	return all
 }

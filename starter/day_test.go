@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kap/internal/diligent"
 	"kap/pathway"
 	"kap/records"
 )
@@ -43,7 +44,7 @@ func prepared(t *testing.T, store *records.Store, code, given string, at time.Ti
 	p := begun(t, store, code, given, at)
 	for _, m := range []struct{ name, says string }{
 		{"prescriber-clearance", cleared}, {"psychological-evaluation", pathway.Message("psychological-evaluation").Example},
-		{"consent", p.ExampleFor("consent", pathway.Therapist)}, {"safety-plan", pathway.Message("safety-plan").Example},
+		{"consent", diligent.WhenAllGoesWell(p.ExampleFor("consent", pathway.Therapist))}, {"safety-plan", pathway.Message("safety-plan").Example},
 	} {
 		written(t, store, p, at, m.name, m.says)
 	}
@@ -296,7 +297,7 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 
 	s := sitting(t, env, "p-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
 	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found something of 5 characters, expected one of cleared",
-		"medications_reviewed (true or false; Enter leaves it out):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
+		"medications_reviewed (true or false):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
 	if strings.Contains(s.err, "[cleared]") || strings.Contains(s.err, "[true]") {
 		t.Errorf("a decision is offered:\n%s", s.err)
 	}
@@ -305,6 +306,20 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	s.wants(t, done, "document_version: 2026-1", "evidence: promising", "nothing was recorded")
 	if strings.Contains(s.err, "document_version (") {
 		t.Errorf("asked for what is known:\n%s", s.err)
+	}
+	// So is what a proposed message leaves open, also where it is given whole.
+	proposed := p.ExampleFor("safety-plan", pathway.Therapist, pathway.Field{Name: "decision", Value: pathway.OnFile})
+	s = sitting(t, env, "yes\nyes\n\nyes\n", "record", "safety-plan", "B2B2B2", "--json-input", proposed)
+	s.wants(t, unreachable, "between_sessions_plan (true or false): ", "emergency_contact_on_file (true or false): ", "decision: on-file", "emergency_contact_on_file: true", sent)
+	// A PHQ-9 has its item 9, which is asked for before anything is sent, also where all else was typed.
+	for _, typed := range [][]string{{"scale=phq-9", "total=12"}, {"scale=phq-9"}} {
+		answers := map[int]string{2: "1\n\nyes\n", 1: "12\n1\n\nyes\n"}[len(typed)]
+		s = sitting(t, append(env, "KAP_BY=t-lane"), answers, append([]string{"record", "measure", "K7Q2M9"}, typed...)...)
+		s.wants(t, unreachable, "item_9 (a whole number): ", "item_9: 1", sent)
+	}
+	s = sitting(t, append(env, "KAP_BY=t-lane"), "yes\n", "record", "measure", "K7Q2M9", "scale=pcl-5", "total=30")
+	if s.wants(t, unreachable, sent); strings.Contains(s.err, "item_9") {
+		t.Errorf("a PCL-5 is asked for its item 9:\n%s", s.err)
 	}
 	// Optional fields are offered by name.
 	s = sitting(t, append(env, "KAP_BY=c-desk"), "preparation-1\nclient\nwhen\nreason\nill\n\nyes\n", "record", "cancel-session", "K7Q2M9")
@@ -335,6 +350,62 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "therapist=p-singh", "reason=leave").wants(t, misuse, `therapist: found "p-singh", expected a therapist of the practice: t-lane, `)
 	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "coordinators=[c-desk,nobody]", "reason=leave").wants(t, misuse, `coordinators: found "nobody"`)
 	command(t, env, "", "done", "B2B2B2").wants(t, misuse, "found no task, expected one of those open on B2B2B2: none")
+}
+
+// What is asked for because of another field is what the rules refuse to go without.
+func TestWhatIsDemandedIsWhatTheRulesDemand(t *testing.T) {
+	t.Parallel()
+	store, _ := office(t)
+	now := time.Now().UTC()
+	p := begun(t, store, "K7Q2M9", "Anna", now.AddDate(0, 0, -1))
+	p.Appointments = append(p.Appointments, pathway.Appointment{Name: "dosing-1", Kind: pathway.Dosing, Number: 1, State: pathway.Booked, Start: now.Add(-4 * time.Hour), End: now.Add(-time.Hour)})
+	reviewed := `"trauma_history_reviewed":true,"substance_use_history_reviewed":true,"attachment_history_reviewed":true`
+	whole := map[string]string{
+		"phq-9": `{"by":"t-lane","scale":"phq-9","total":14,"item_9":0}`, "cleared": cleared,
+		"not-cleared": `{"by":"p-singh","decision":"not-cleared","reason":"x"}`, "revoked": `{"by":"p-singh","decision":"revoked","reason":"x"}`,
+		"more-information": `{"by":"p-singh","decision":"more-information","needed":"x"}`,
+		"defer":            `{"by":"t-lane","decision":"defer","what_must_change":"x","review_on":"` + now.AddDate(0, 0, 30).Format(time.DateOnly) + `",` + reviewed + `}`,
+		"decline":          `{"by":"t-lane","decision":"decline","reason":"x",` + reviewed + `}`,
+		"given":            `{"by":"t-lane","decision":"given","risks":true,"alternatives":true,"what_we_do_and_do_not":true,"off_label":true}`,
+		"other":            `{"by":"t-lane","kind":"other","severity":"mild","reason":"x"}`,
+		"cut-short":        `{"by":"t-lane","session":"dosing-1","outcome":"cut-short","reason":"x"}`, "attended-not-dosed": `{"by":"t-lane","session":"dosing-1","outcome":"attended-not-dosed","reason":"x"}`,
+	}
+	for _, row := range demands {
+		fields, err := membersOf([]byte(whole[row.says]))
+		if err != nil || !has(fields, row.needs) {
+			t.Fatalf("%+v: %q, %v", row, whole[row.says], err)
+		}
+		kind := pathway.Message(row.message)
+		if !demanded(kind, fields, row.needs) {
+			t.Errorf("%+v is not seen in %s", row, whole[row.says])
+		}
+		fields = slices.DeleteFunc(fields, func(m member) bool { return m.name == row.needs })
+		if _, err := p.Record(kind.Name, object(fields), now); err == nil || !strings.Contains(err.Error(), row.needs) {
+			t.Errorf("%+v: %v", row, err)
+		}
+	}
+}
+
+// The beginning of an entry's id is enough where it fits one; where it fits several, they are named.
+func TestAnEntryIsNamedByTheBeginningOfItsID(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	now := time.Now()
+	p := begun(t, store, "K7Q2M9", "Anna", now)
+	for id, total := range map[string]string{"3f9c2a7be01d4456": "19", "3F9Cx": "18", "77aa": "17"} {
+		written(t, store, p, now, "measure", `{"by":"t-lane","id":"`+id+`","scale":"phq-9","item_9":0,"total":`+total+`}`)
+	}
+	correct := func(entry string) said {
+		return sitting(t, env, "no\n", "record", "correct", "K7Q2M9", "--by", "t-lane", "entry="+entry, "why=mistyped", "total=12")
+	}
+	correct("3f9c2").wants(t, done, "entry: 3f9c2a7be01d4456")
+	correct("7").wants(t, done, "entry: 77aa")
+	correct("3f9cX").wants(t, done, "entry: 3F9Cx")
+	correct("enrolment").wants(t, done, "entry: enrolment")
+	correct("zz").wants(t, done, "entry: zz") // which the pathway refuses
+	correct("3f9c").wants(t, unanswered, `entry: found "3f9c", with which the ids of 2 entries on K7Q2M9 begin:`, "3f9c2a7be01d4456 (measure by t-lane, ", "3F9Cx (measure")
+	s := command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
+	s.wants(t, done, "entry=3f9c2a7be01d4456\tmeasure by t-lane, ", "entry=77aa\t")
 }
 
 func TestAShellIsOfferedWhatFits(t *testing.T) {

@@ -60,10 +60,8 @@ func (d *desk) run(ctx context.Context, args []string) int {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		f = usage("%s; see starter --help", first)
 	}
-	if text := "starter: " + clean(f.sentence); f.sentence != "" && d.terminal {
-		fmt.Fprintln(d.stderr, indented("", text))
-	} else if f.sentence != "" {
-		fmt.Fprintln(d.stderr, text)
+	if f.sentence != "" {
+		d.complain(f)
 	}
 	return f.exit
 }
@@ -77,16 +75,16 @@ func (d *desk) command() *cobra.Command {
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knows,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringVar(&d.envFile, "env-file", "", "file of KEY=value lines for settings that are not in the environment (default .kap/env)")
+	root.PersistentFlags().StringVar(&d.envFile, "env-file", "", "`file` of KEY=value lines for settings that are not in the environment (default .kap/env)")
 	root.SetIn(d.stdin)
 	root.SetOut(d.stdout)
 	root.SetErr(d.stderr)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%s; see %s --help", ofConversion.ReplaceAllString(err.Error(), ""), c.CommandPath())
+		return usage("%s; see %s --help", flagFault(c, err), c.CommandPath())
 	})
 	root.AddGroup(&cobra.Group{ID: "day", Title: "Every day:"}, &cobra.Group{ID: "pathway", Title: "One pathway:"}, &cobra.Group{ID: "practice", Title: "The practice:"})
 	for _, group := range []struct {
@@ -103,11 +101,71 @@ func (d *desk) command() *cobra.Command {
 		}
 	}
 	d.completes(root)
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // which would explain itself whatever it is asked for
+			c.Args, c.RunE = knows, func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	return root
 }
 
-// ofConversion is what Go's own errors say of a number that is none, beside what was found.
-var ofConversion = regexp.MustCompile(`: strconv\.Parse\w+: parsing "[^"]*"`)
+func helpCommand() *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", RunE: func(c *cobra.Command, args []string) error {
+		of, rest, err := c.Root().Find(args)
+		if err != nil || len(rest) > 0 {
+			return knows(of, rest)
+		}
+		of.InitDefaultHelpFlag()
+		return of.Help()
+	}}
+}
+
+// knows refuses a command that there is none of, naming those that there are, and first the one that was nearly typed.
+func knows(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var all []string
+	for _, x := range c.Commands() {
+		if x.IsAvailableCommand() {
+			all = append(all, x.Name())
+		}
+	}
+	meant := ""
+	c.SuggestionsMinimumDistance = 2 // letters
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return usage("found the command %s, expected one of %s%s", shorten(fmt.Sprintf("%q", args[0]), 60), strings.Join(all, ", "), meant)
+}
+
+// What the library says of flags.
+var (
+	invalidFlag = regexp.MustCompile(`^invalid argument ("(?:[^"\\\\]|\\\\.)*") for "(?:-\w, )?--([\w-]+)" flag: `)
+	bareFlag    = regexp.MustCompile(`^flag needs an argument: (.+)$`)
+	unknownFlag = regexp.MustCompile(`^unknown flag: (.+)$`)
+)
+
+// flagFault says what is wrong with a flag as the rest of kap does: what was found, and what was expected.
+func flagFault(c *cobra.Command, err error) string {
+	text := err.Error()
+	if m := invalidFlag.FindStringSubmatch(text); m != nil {
+		expected := "another value"
+		if f := c.Flag(m[2]); f != nil {
+			expected = map[string]string{"int": "a whole number", "bool": "true or false", "duration": "a duration such as 30s or 5m"}[f.Value.Type()]
+		}
+		return fmt.Sprintf("--%s: found %s, expected %s", m[2], shorten(m[1], 60), expected)
+	}
+	if m := bareFlag.FindStringSubmatch(text); m != nil {
+		return m[1] + ": found nothing, expected a value after it"
+	}
+	if m := unknownFlag.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("found the flag %s, which %s does not have", m[1], c.CommandPath())
+	}
+	return text
+}
 
 // does is how every command runs: whatever goes wrong ends up as one sentence and an exit code.
 func (d *desk) does(what func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {

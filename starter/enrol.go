@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
@@ -60,13 +61,13 @@ func (d *desk) enrolCommand() *cobra.Command {
 		Args: takes(0, 0, "flags alone"),
 	}
 	answers := enrolFlags(c, &p)
-	c.Flags().StringVar(&file, "file", "", "a JSON array of clients instead of the other flags; - reads it from standard input")
+	c.Flags().StringVar(&file, "file", "", "a `file` with a JSON array of clients instead of the other flags; - reads it from standard input")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of {pathway, workflow_id, result}, without names")
 	c.RunE = d.does(func(ctx context.Context, _ []string) error {
 		var all []particulars
-		var err error
+		var problems []error
 		if c.Flags().Changed("file") {
-			all, err = d.clientsIn(c, file)
+			all, problems = d.clientsIn(c, file)
 		} else {
 			p.label = flagOf
 			for name, value := range answers {
@@ -76,10 +77,7 @@ func (d *desk) enrolCommand() *cobra.Command {
 			}
 			all = []particulars{p}
 		}
-		if err != nil {
-			return err
-		}
-		return d.enrolAll(ctx, all, asJSON)
+		return d.enrolAll(ctx, all, problems, asJSON)
 	})
 	return c
 }
@@ -93,17 +91,17 @@ type spoken struct {
 func enrolFlags(c *cobra.Command, p *particulars) map[string]*spoken {
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringVar(&p.GivenName, "given-name", "", "given name")
-	f.StringVar(&p.FamilyName, "family-name", "", "family name")
-	f.StringVar(&p.BirthDate, "birth-date", "", "such as 1990-04-01")
-	f.StringVar(&p.Email, "email", "", "e-mail address")
-	f.StringVar(&p.Phone, "phone", "", "telephone number")
-	f.StringVar(&p.Therapist, "therapist", "", "staff id of the therapist")
-	f.StringVar(&p.Prescriber, "prescriber", "", "staff id of the prescriber, never the therapist")
-	f.StringArrayVar(&p.Coordinators, "coordinator", nil, "staff id of a coordinator; may be repeated")
-	f.StringVar(&p.By, "by", "", "your staff id (default $KAP_BY)")
-	f.StringVar(&p.Diagnosis, "diagnosis", "", "treatment-resistant-depression, ptsd, complex-trauma, chronic-anxiety, persistent-grief or none-of-these")
-	f.StringVar(&p.PrimaryMeasure, "primary-measure", "", "phq-9, gad-7, pcl-5 or grief")
+	f.StringVar(&p.GivenName, "given-name", "", "given `name`")
+	f.StringVar(&p.FamilyName, "family-name", "", "family `name`")
+	f.StringVar(&p.BirthDate, "birth-date", "", "a `date` such as 1990-04-01")
+	f.StringVar(&p.Email, "email", "", "e-mail `address`")
+	f.StringVar(&p.Phone, "phone", "", "telephone `number`")
+	f.StringVar(&p.Therapist, "therapist", "", "staff `id` of the therapist")
+	f.StringVar(&p.Prescriber, "prescriber", "", "staff `id` of the prescriber, never the therapist")
+	f.StringArrayVar(&p.Coordinators, "coordinator", nil, "staff `id` of a coordinator; may be repeated")
+	f.StringVar(&p.By, "by", "", "your staff `id` (default $KAP_BY)")
+	f.StringVar(&p.Diagnosis, "diagnosis", "", "`one` of treatment-resistant-depression, ptsd, complex-trauma, chronic-anxiety, persistent-grief or none-of-these")
+	f.StringVar(&p.PrimaryMeasure, "primary-measure", "", "`one` of phq-9, gad-7, pcl-5 or grief")
 	answers := map[string]*spoken{
 		"standard-care-tried": {into: &p.StandardCareTried}, "commits-to-the-arc": {into: &p.CommitsToTheArc},
 		"comfortable": {into: &p.Comfortable}, "mail-permission": {into: &p.MailPermission},
@@ -112,16 +110,17 @@ func enrolFlags(c *cobra.Command, p *particulars) map[string]*spoken {
 	f.BoolVar(&answers["commits-to-the-arc"].said, "commits-to-the-arc", false, "can commit to the whole arc, from preparation to integration")
 	f.BoolVar(&answers["comfortable"].said, "comfortable", false, "curious about and comfortable with non-ordinary states within a clinical frame")
 	f.BoolVar(&answers["mail-permission"].said, "mail-permission", false, "may be written to by e-mail")
-	f.StringArrayVar(&p.Findings, "finding", nil, "what speaks against KAP already, such as wants-single-session, recreational-aim or\nsubstance-use-not-addressed; the therapist is asked to decide; may be repeated")
-	f.StringVar(&p.Zone, "zone", "", "the client's time zone (default the practice's)")
-	f.StringArrayVar(&p.Availability, "availability", nil, "a weekly time at which the client can come, such as \"tuesday 09:00-13:00\", on the practice's clock; may be repeated (default any time)")
+	f.StringArrayVar(&p.Findings, "finding", nil, "what speaks against KAP already, by its `code`, such as wants-single-session, recreational-aim or\nsubstance-use-not-addressed; the therapist is asked to decide; may be repeated")
+	f.StringVar(&p.Zone, "zone", "", "the client's time `zone` (default the practice's)")
+	f.StringArrayVar(&p.Availability, "availability", nil, "weekly `hours` at which the client can come, such as \"tuesday 09:00-13:00\", on the practice's clock; may be repeated (default any time)")
 	f.BoolVar(&p.AnotherPerson, "another-person", false, "this is not the person who is alike and known")
-	f.StringVar(&p.Returning, "returning", "", "this is the client of that ended pathway, who comes back")
+	f.StringVar(&p.Returning, "returning", "", "this is the client of the ended pathway with that `code`, who comes back")
 	return answers
 }
 
 // flagOf names the flag that holds a field.
 func flagOf(field string) string {
+	field, _, _ = strings.Cut(field, "[")
 	switch field {
 	case "care_team.therapist":
 		return "--therapist"
@@ -129,6 +128,8 @@ func flagOf(field string) string {
 		return "--prescriber"
 	case "care_team.coordinators":
 		return "--coordinator"
+	case "findings":
+		return "--finding"
 	}
 	name := []byte("--" + field)
 	for i := range name {
@@ -139,11 +140,11 @@ func flagOf(field string) string {
 	return string(name)
 }
 
-func (d *desk) clientsIn(c *cobra.Command, file string) ([]particulars, error) {
+func (d *desk) clientsIn(c *cobra.Command, file string) ([]particulars, []error) {
 	for _, name := range []string{"given-name", "family-name", "birth-date", "email", "phone", "therapist", "prescriber", "coordinator", "diagnosis", "primary-measure",
 		"standard-care-tried", "commits-to-the-arc", "comfortable", "mail-permission", "finding", "zone", "availability", "another-person", "returning", "by"} {
 		if c.Flags().Changed(name) {
-			return nil, usage("--%s: found it beside --file, expected it in the file's objects", name)
+			return nil, []error{usage("--%s: found it beside --file, expected it in the file's objects", name)}
 		}
 	}
 	var text []byte
@@ -154,7 +155,7 @@ func (d *desk) clientsIn(c *cobra.Command, file string) ([]particulars, error) {
 		text, err = os.ReadFile(file)
 	}
 	if err != nil {
-		return nil, usage("--file: cannot read %s; expected a file with a JSON array of clients", file)
+		return nil, []error{usage("--file: cannot read %s; expected a file with a JSON array of clients", file)}
 	}
 	return readClients(text)
 }
@@ -166,10 +167,10 @@ type enrolled struct {
 	Result     string `json:"result"`
 }
 
-// enrolAll checks everybody, then enrols one after the other. A question about one of them does not keep the others waiting;
+// enrolAll checks everybody, beside whom problems were found already, then enrols one after the other. A question about one of them does not keep the others waiting;
 // a server that is away ends it.
-func (d *desk) enrolAll(ctx context.Context, all []particulars, asJSON bool) error {
-	candidates, err := d.checkAll(all)
+func (d *desk) enrolAll(ctx context.Context, all []particulars, problems []error, asJSON bool) error {
+	candidates, err := d.checkAll(all, problems)
 	if err != nil {
 		return err
 	}
@@ -181,7 +182,7 @@ func (d *desk) enrolAll(ctx context.Context, all []particulars, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	e := enrolment{desk: d, store: store, temporal: temporal, asJSON: asJSON, results: []enrolled{}}
+	e := enrolment{desk: d, store: store, temporal: temporal, asJSON: asJSON, several: len(candidates) > 1, results: []enrolled{}}
 	err = e.all(ctx, candidates)
 	if asJSON {
 		out := json.NewEncoder(d.stdout)
@@ -191,7 +192,7 @@ func (d *desk) enrolAll(ctx context.Context, all []particulars, asJSON bool) err
 	return err
 }
 
-func (d *desk) checkAll(all []particulars) ([]candidate, error) {
+func (d *desk) checkAll(all []particulars, problems []error) ([]candidate, error) {
 	house, protocol, err := d.house()
 	if err != nil {
 		return nil, err
@@ -202,21 +203,12 @@ func (d *desk) checkAll(all []particulars) ([]candidate, error) {
 	}
 	check := checker{house, protocol, d.now()}
 	var candidates []candidate
-	var problems []error
 	for _, p := range all {
 		if p.By == "" {
 			p.By = s["KAP_BY"]
 		}
-		if p.By == "" {
-			problems = append(problems, p.wrong("by", "found nothing, expected your staff id"))
-			continue
-		}
-		c, err := check.check(p)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		candidates = append(candidates, c)
+		c, faults := check.check(p)
+		candidates, problems = append(candidates, c), append(problems, faults...)
 	}
 	return candidates, d.allBut(problems, misuse)
 }
@@ -234,7 +226,11 @@ func (d *desk) allBut(problems []error, exit int) error {
 }
 
 func (d *desk) complain(err error) {
-	_, _ = io.WriteString(d.stderr, "starter: "+clean(err.Error())+"\n")
+	text := "starter: " + clean(err.Error())
+	if d.terminal {
+		text = indented("", text)
+	}
+	_, _ = io.WriteString(d.stderr, text+"\n")
 }
 
 // enrolment is one run of the command enrol.
@@ -243,6 +239,7 @@ type enrolment struct {
 	store    *records.Store
 	temporal client.Client
 	asJSON   bool
+	several  bool
 	results  []enrolled
 }
 
@@ -337,7 +334,10 @@ func (e *enrolment) finish(ctx context.Context, code string) error {
 	if err := e.start(ctx, old); err != nil {
 		return err
 	}
-	return e.report(code, "finished", "Finished %s (workflow %s): it was written before, and stands as it was written then.", code, workflows.WorkflowID(code))
+	if err := e.report(code, "finished", "Finished %s (workflow %s): it was written before, and stands as it was written then.", code, workflows.WorkflowID(code)); err != nil {
+		return err
+	}
+	return e.sayNext(old)
 }
 
 // begin writes an enrolment, then starts its workflow. It returns [records.ErrAlike] where somebody alike, who is not among
@@ -357,7 +357,7 @@ func (e *enrolment) begin(ctx context.Context, c candidate, client string, known
 	if err := e.report(written.Code, "enrolled", "Enrolled %s (workflow %s).", written.Code, workflows.WorkflowID(written.Code)); err != nil {
 		return err
 	}
-	return e.sayIneligible(written)
+	return e.sayNext(written)
 }
 
 // codeAttempts is far more than it takes: there are 300 million codes.
@@ -419,19 +419,52 @@ func (e *enrolment) report(code, result, format string, args ...any) error {
 	return nil
 }
 
-// sayIneligible says what speaks against treatment: the rules note it when the pathway begins.
-func (e *enrolment) sayIneligible(enrolment pathway.Enrolment) error {
+// sayNext says who is waited for, what kap does by itself, and where to look; or, of one among several, only what speaks against
+// treatment.
+func (e *enrolment) sayNext(enrolment pathway.Enrolment) error {
 	state, err := pathway.Enrol(enrolment)
 	if err != nil || e.asJSON {
 		return err
 	}
-	for _, entry := range state.Pending[1:] { // the first is the enrolment itself
-		e.say("%s", indented("  ! ", entry.Text))
+	if against := state.Pending[1:]; e.several { // the first is the enrolment itself
+		for _, entry := range against {
+			e.say("%s", indented("  ! ", entry.Text))
+		}
+		if len(against) > 0 {
+			e.say("  Enrolled all the same: the therapist is asked to decide.")
+		}
+		return nil
 	}
-	if len(state.Pending) > 1 {
-		e.say("%s", indented("  ", "Enrolled all the same: the therapist is asked to decline, with a referral."))
+	for _, t := range state.Status(enrolment.At).Tasks {
+		var who []string
+		for _, r := range t.Who {
+			who = append(who, strings.TrimSpace(string(r)+" "+staffID(enrolment.CareTeam, r)))
+		}
+		e.say("%s", indented("  - ", "awaited from "+strings.Join(who, " and ")+": "+t.What))
+	}
+	if len(state.Pending) == 1 {
+		e.say("%s", indented("  ", "kap books preparation by itself once all of it is done, and reminds whoever is awaited."))
+	}
+	e.say("  See: %s show %s", os.Args[0], enrolment.Code)
+	if s, err := e.settings(); err == nil && s["KAP_UI_URL"] != "" {
+		if temporal, err := e.temporalOptions(); err == nil {
+			e.say("  or:  %s", workflowLink(s["KAP_UI_URL"], temporal.Namespace, enrolment.Code))
+		}
 	}
 	return nil
+}
+
+// staffID is who has a role; empty for the client.
+func staffID(team pathway.CareTeam, role pathway.Role) string {
+	switch role {
+	case pathway.Therapist:
+		return team.Therapist
+	case pathway.Prescriber:
+		return team.Prescriber
+	case pathway.Coordinator:
+		return strings.Join(team.Coordinators, ", ")
+	}
+	return ""
 }
 
 // bounded gives one question to a server a limited time.

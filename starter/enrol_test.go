@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -178,7 +179,7 @@ func TestAFileIsReadStrictlyAndCheckedBeforeAnythingIsWritten(t *testing.T) {
 		{with("comfortable", nil), "clients[1].comfortable: found nothing"},
 		{with("care_team", map[string]any{"therapist": "t-lane", "nurse": "n"}), `clients[1]: care_team: found the field "nurse"`},
 		{with("care_team", map[string]any{"therapist": "t-lane", "prescriber": "t-khan"}), "clients[1].care_team.prescriber: found t-khan, who is a therapist, expected a prescriber: p-singh, p-moreau"},
-		{with("diagnosis", "gout"), "clients[1]: diagnosis"},
+		{with("diagnosis", "gout"), "clients[1].diagnosis: found"},
 	} {
 		s := command(t, env, "", "enrol", "--file", clientsFile(t, clientObject("Anna", "anna@example.org"), c.second))
 		s.wants(t, misuse, c.says)
@@ -188,6 +189,61 @@ func TestAFileIsReadStrictlyAndCheckedBeforeAnythingIsWritten(t *testing.T) {
 	}
 	if rows := all(t, store); len(rows) != 0 {
 		t.Errorf("found %d enrolments, expected none", len(rows))
+	}
+}
+
+// All that is wrong is said at once, of every client of a file.
+func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	_, env := office(t)
+	s := command(t, env, "", "enrol", "--given-name", "Anna", "--email", "nowhere", "--therapist", "p-singh", "--finding", "odd", "--zone", "Mars", "--mail-permission")
+	s.wants(t, misuse, "--by: found nothing, expected your staff id", "--family-name: found nothing", "--birth-date: found nothing, expected a date such as 1990-04-01", `--email: found "nowhere"`,
+		"--phone: found nothing", "--therapist: found p-singh, who is a prescriber, expected a therapist: t-lane", "--prescriber: found nothing", "--coordinator: found nothing",
+		"--standard-care-tried: found nothing, expected true or false", "--comfortable: found nothing", "--diagnosis: found nothing", "--primary-measure: found nothing", `--finding: found "odd"`, `--zone: found "Mars"`)
+	for _, never := range []string{"--given-name:", "--mail-permission:", "not on this care team"} {
+		if strings.Contains(s.err, never) {
+			t.Errorf("found %q in\n%s", never, s.err)
+		}
+	}
+	one, two := clientObject("Anna", "anna@example.org"), clientObject("Bert", "")
+	one["phone"], one["sponsor"], two["findings"] = 5, "x", []string{"recreational-aim", "odd"}
+	command(t, env, "", "enrol", "--file", clientsFile(t, one, two)).wants(t, misuse, "clients[0]: ", "phone: found 5, expected a text", `found the field "sponsor"`,
+		"clients[1].email: found nothing", `clients[1].findings[1]: found "odd"`)
+}
+
+// Whoever has enrolled somebody reads who is waited for, and where to look.
+func TestWhatFollowsAnEnrolmentIsSaid(t *testing.T) {
+	t.Parallel()
+	house, protocol, err := newDesk(strings.NewReader(""), nil, nil, nil).house()
+	if err != nil {
+		t.Fatal(err)
+	}
+	yes := true
+	for _, row := range []struct {
+		commits bool
+		several bool
+		says    []string
+		never   string
+	}{
+		{true, false, []string{"  - awaited from prescriber p-singh: Say whether treatment is medically\n", "  - awaited from therapist t-lane: Record the psychological evaluation",
+			"  - awaited from client and therapist t-lane: Witness", "kap books preparation by itself", " show K7Q2M9\n", "or:  http://ui.example/namespaces/kap/workflows/pathway-K7Q2M9\n"}, "!"},
+		{false, false, []string{"  - awaited from therapist t-lane: Declining is proposed", " show K7Q2M9\n"}, "by itself"},
+		{false, true, []string{"  ! the enrolment records what speaks against KAP", "the therapist is asked to decide"}, "awaited"},
+	} {
+		var out bytes.Buffer
+		d := newDesk(strings.NewReader(""), &out, nil, []string{"KAP_UI_URL=http://ui.example/", "HOME=" + t.TempDir()})
+		c, wrong := checker{house, protocol, time.Now()}.check(particulars{
+			GivenName: "Anna", FamilyName: "Meyer", BirthDate: "1990-04-01", Email: "anna@example.org", Phone: "+1 555 0123", Therapist: "t-lane", Prescriber: "p-singh", Coordinators: []string{"c-desk"},
+			By: "c-desk", Diagnosis: "ptsd", PrimaryMeasure: "pcl-5", StandardCareTried: &yes, CommitsToTheArc: &row.commits, Comfortable: &yes, MailPermission: &yes, label: flagOf,
+		})
+		c.enrolment.Code = "K7Q2M9"
+		if err := (&enrolment{desk: d, several: row.several}).sayNext(c.enrolment); err != nil || len(wrong) > 0 {
+			t.Fatal(err, wrong)
+		}
+		said := said{out: out.String()}
+		if said.wants(t, done, row.says...); strings.Contains(said.out, row.never) || strings.Contains(said.out, "Anna") {
+			t.Errorf("found %q, or a name, in\n%s", row.never, said.out)
+		}
 	}
 }
 

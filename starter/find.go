@@ -17,7 +17,8 @@ func (d *desk) findCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "find TEXT", Short: "Find a pathway by name, e-mail or telephone number",
 		Long: `Finds pathways, open and ended, by a part of the client's name, e-mail address
-or telephone number (at least four digits), or by their code.`,
+or telephone number (at least four digits), or by their code. Accents need not
+be typed: jose finds José, and muller and mueller find Müller.`,
 		Example: "  starter find anna\n  starter find \"anna meyer\"\n  starter find 555-0123\n  starter find k7q2m9",
 		Args:    takes(1, -1, "a part of a name, e-mail address or telephone number, or a code"),
 		RunE:    d.does(func(ctx context.Context, args []string) error { return d.find(ctx, oneLine(strings.Join(args, " "))) }),

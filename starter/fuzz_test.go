@@ -36,12 +36,16 @@ func FuzzClientsFile(f *testing.F) {
 	house, protocol := files(f)
 	c := checker{house, protocol, time.Date(2026, 1, 5, 14, 0, 0, 0, time.UTC)}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		all, err := readClients(text)
-		inOneSentence(t, err)
-		for _, p := range all {
-			ready, err := c.check(p)
+		all, problems := readClients(text)
+		for _, err := range problems {
 			inOneSentence(t, err)
-			if err == nil && (!utf8.ValidString(ready.person.GivenName+ready.person.FamilyName+ready.person.Email+ready.person.Phone) ||
+		}
+		for _, p := range all {
+			ready, problems := c.check(p)
+			for _, err := range problems {
+				inOneSentence(t, err)
+			}
+			if len(problems) == 0 && (!utf8.ValidString(ready.person.GivenName+ready.person.FamilyName+ready.person.Email+ready.person.Phone) ||
 				strings.ContainsFunc(ready.person.GivenName+ready.person.FamilyName+ready.person.Email+ready.person.Phone, unicode.IsControl)) {
 				t.Fatalf("enrolled with what cannot be printed: %+v", ready.person)
 			}

@@ -34,7 +34,7 @@ type historyFlags struct {
 func (d *desk) historyCommand() *cobra.Command {
 	var f historyFlags
 	c := &cobra.Command{Use: "history PATHWAY", Short: "Tell a pathway's story", Long: historyHelp, Example: historyExample, Args: takes(1, 1, "one pathway's code")}
-	c.Flags().StringVar(&f.since, "since", "", "only from this day on, such as 2026-12-01")
+	c.Flags().StringVar(&f.since, "since", "", "only from this `day` on, such as 2026-12-01")
 	c.Flags().BoolVar(&f.people, "people", false, "only what people recorded, or tried to")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print a JSON array of events")
 	c.RunE = d.does(func(ctx context.Context, args []string) error { return d.history(ctx, args[0], f) })
@@ -210,5 +210,5 @@ func (d *desk) tellStory(row records.Row, events []event, zone *time.Location) {
 			d.say("%s", d.paint(faint, indented("         ", clean(e.Said))))
 		}
 	}
-	d.say("\n%s", indented("", "Times are the practice's ("+zone.String()+"). An id in brackets is what record correct takes as entry."))
+	d.say("\n%s", indented("", "Times are the practice's ("+zone.String()+"). An id in brackets, or its beginning, is what record correct takes as entry."))
 }

@@ -44,10 +44,10 @@ func (d *desk) listCommand() *cobra.Command {
 // filters are the flags by which list and watch choose.
 func (f *listFlags) filters(c *cobra.Command) {
 	c.Flags().BoolVar(&f.all, "all", false, "ended pathways too")
-	c.Flags().StringVar(&f.staff, "for", "", "only those on whose care team this member of staff is (a staff id)")
-	c.Flags().StringVar(&f.phase, "phase", "", "only this phase: "+strings.Join(phases(), ", "))
-	c.Flags().StringVar(&f.waitingOn, "waiting-on", "", "only what waits for this role: "+strings.Join(roles(), ", "))
-	c.Flags().StringVar(&f.outcome, "outcome", "", "only what ended so: "+strings.Join(outcomes(), ", "))
+	c.Flags().StringVar(&f.staff, "for", "", "only those on whose care team this member of staff is (a staff `id`)")
+	c.Flags().StringVar(&f.phase, "phase", "", "only this `phase`: "+strings.Join(phases(), ", "))
+	c.Flags().StringVar(&f.waitingOn, "waiting-on", "", "only what waits for this `role`: "+strings.Join(roles(), ", "))
+	c.Flags().StringVar(&f.outcome, "outcome", "", "only what ended with this `outcome`: "+strings.Join(outcomes(), ", "))
 	c.Flags().IntVar(&f.within, "session-within", 0, "only those with a session in so many `days`, today included")
 	c.Flags().BoolVar(&f.attention, "attention", false, "only what somebody must look at: urgent, overdue, stalled or not started")
 	c.Flags().BoolVar(&f.onHold, "on-hold", false, "only what is held")

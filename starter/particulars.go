@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -48,62 +49,95 @@ type candidate struct {
 	enrolment pathway.Enrolment
 }
 
-// check makes a candidate of the particulars, or says which field is wrong.
-func (c checker) check(p particulars) (candidate, error) {
-	person, err := c.person(p)
-	if err != nil {
-		return candidate{}, err
+// check makes a candidate of the particulars, or says of every field that is wrong what is.
+func (c checker) check(p particulars) (candidate, []error) {
+	f := &faults{p: p}
+	if p.By == "" {
+		f.wrong("by", "found nothing, expected your staff id")
 	}
-	if err := c.team(p); err != nil {
-		return candidate{}, err
-	}
-	for _, f := range []struct {
+	person := c.person(f)
+	c.team(f)
+	for _, answer := range []struct {
 		name  string
-		value *bool
-	}{{"standard_care_tried", p.StandardCareTried}, {"commits_to_the_arc", p.CommitsToTheArc}, {"comfortable", p.Comfortable}, {"mail_permission", p.MailPermission}} {
-		if f.value == nil { // silence is not a no: a no proposes to decline
-			return candidate{}, p.wrong(f.name, "found nothing, expected true or false")
+		value **bool
+	}{{"standard_care_tried", &p.StandardCareTried}, {"commits_to_the_arc", &p.CommitsToTheArc}, {"comfortable", &p.Comfortable}, {"mail_permission", &p.MailPermission}} {
+		if *answer.value == nil { // silence is not a no: a no proposes to decline
+			f.wrong(answer.name, "found nothing, expected true or false")
+			*answer.value = new(bool)
 		}
 	}
 	if p.Returning != "" {
-		if p.Returning, err = parseCode(p.Returning); err != nil {
-			return candidate{}, p.wrong("returning", "%v", err)
+		code, err := parseCode(p.Returning)
+		switch {
+		case err != nil:
+			f.wrong("returning", "%v", err)
+		case p.AnotherPerson:
+			f.wrong("returning", "found it beside %s, expected only one of them", p.label("another_person"))
 		}
-		if p.AnotherPerson {
-			return candidate{}, p.wrong("returning", "found it beside %s, expected only one of them", p.label("another_person"))
-		}
+		p.Returning = code
 	}
 	e := c.enrolment(p)
-	if _, err := pathway.Enrol(e); err != nil {
-		return candidate{}, usage("%s%v", p.place, err)
+	for _, fault := range e.Faults() {
+		f.ofRules(fault)
 	}
-	return candidate{p, person, e}, nil
+	return candidate{p, person, e}, f.all
+}
+
+// faults are what is wrong with one client's particulars, so that all of it is said at once.
+type faults struct {
+	p     particulars
+	named []string // fields
+	all   []error
+}
+
+func (f *faults) wrong(field, format string, args ...any) {
+	f.named = append(f.named, field)
+	f.all = append(f.all, f.p.wrong(field, format, args...))
+}
+
+// ofRules takes what the rules say of an enrolment, unless it is about a field of which something was said.
+func (f *faults) ofRules(err error) {
+	label, what, _ := strings.Cut(err.Error(), ": ")
+	field, _, _ := strings.Cut(label, "[")                         // one of a list
+	team := strings.HasPrefix(field, "care_team") || field == "by" // who must be on it
+	if !slices.ContainsFunc(f.named, func(n string) bool { return n == field || team && strings.HasPrefix(n, "care_team") }) {
+		f.all = append(f.all, f.p.wrong(label, "%s", strings.Replace(what, `found ""`, found(""), 1)))
+	}
 }
 
 func (p particulars) wrong(field, format string, args ...any) error {
 	return usage("%s: %s", p.label(field), fmt.Sprintf(format, args...))
 }
 
-func (c checker) person(p particulars) (records.Person, error) {
+// found repeats what was typed, or says that there was nothing.
+func found(text string) string {
+	if text == "" {
+		return "found nothing"
+	}
+	return fmt.Sprintf("found %q", text)
+}
+
+func (c checker) person(f *faults) records.Person {
+	p := f.p
 	person := records.Person{
 		GivenName: oneLine(p.GivenName), FamilyName: oneLine(p.FamilyName), BirthDate: strings.TrimSpace(p.BirthDate),
 		Email: strings.TrimSpace(p.Email), Phone: oneLine(p.Phone),
 	}
-	for _, f := range []struct{ field, found string }{{"given_name", person.GivenName}, {"family_name", person.FamilyName}} {
-		if !isName(f.found) {
-			return person, p.wrong(f.field, "found %q, expected a name of at most 80 characters", f.found)
+	for _, n := range []struct{ field, name string }{{"given_name", person.GivenName}, {"family_name", person.FamilyName}} {
+		if !isName(n.name) {
+			f.wrong(n.field, "%s, expected a name of at most 80 characters", found(n.name))
 		}
 	}
 	if _, err := c.birthDate(person.BirthDate); err != nil {
-		return person, p.wrong("birth_date", "%v", err)
+		f.wrong("birth_date", "%v", err)
 	}
 	if address, err := mail.ParseAddress(person.Email); err != nil || address.Address != person.Email || len(person.Email) > 254 {
-		return person, p.wrong("email", "found %q, expected an e-mail address such as anna@example.org", person.Email)
+		f.wrong("email", "%s, expected an e-mail address such as anna@example.org", found(person.Email))
 	}
 	if !isPhone(person.Phone) {
-		return person, p.wrong("phone", "found %q, expected a telephone number such as \"+1 555 0123\"", person.Phone)
+		f.wrong("phone", "%s, expected a telephone number such as \"+1 555 0123\"", found(person.Phone))
 	}
-	return person, nil
+	return person
 }
 
 func isName(text string) bool {
@@ -124,7 +158,7 @@ func (c checker) birthDate(text string) (time.Time, error) {
 	born, err := time.Parse(time.DateOnly, text)
 	switch {
 	case err != nil:
-		return born, fmt.Errorf("found %q, expected a date such as 1990-04-01", text)
+		return born, fmt.Errorf("%s, expected a date such as 1990-04-01", found(text))
 	case born.Year() < 1900:
 		return born, fmt.Errorf("found %s, expected a date after 1899", text)
 	case born.After(c.today()):
@@ -147,28 +181,21 @@ func (c checker) adult(p particulars) bool {
 }
 
 // team checks that everybody on it works here, in that role.
-func (c checker) team(p particulars) error {
-	if err := c.member(p, "care_team.therapist", p.Therapist, pathway.Therapist); err != nil {
-		return err
+func (c checker) team(f *faults) {
+	c.member(f, "care_team.therapist", f.p.Therapist, pathway.Therapist)
+	c.member(f, "care_team.prescriber", f.p.Prescriber, pathway.Prescriber)
+	if len(f.p.Coordinators) == 0 {
+		c.member(f, "care_team.coordinators", "", pathway.Coordinator)
 	}
-	if err := c.member(p, "care_team.prescriber", p.Prescriber, pathway.Prescriber); err != nil {
-		return err
+	for _, id := range f.p.Coordinators {
+		c.member(f, "care_team.coordinators", id, pathway.Coordinator)
 	}
-	if len(p.Coordinators) == 0 {
-		return c.member(p, "care_team.coordinators", "", pathway.Coordinator)
-	}
-	for _, id := range p.Coordinators {
-		if err := c.member(p, "care_team.coordinators", id, pathway.Coordinator); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-func (c checker) member(p particulars, field, id string, role pathway.Role) error {
+func (c checker) member(f *faults, field, id string, role pathway.Role) {
 	has := c.house.Role(id)
 	if has == role {
-		return nil
+		return
 	}
 	var ids []string
 	for _, s := range c.house.Staff {
@@ -183,7 +210,7 @@ func (c checker) member(p particulars, field, id string, role pathway.Role) erro
 	case has != "":
 		found = fmt.Sprintf("%s, who is a %s", id, has)
 	}
-	return p.wrong(field, "found %s, expected a %s: %s", found, role, strings.Join(ids, ", "))
+	f.wrong(field, "found %s, expected a %s: %s", found, role, strings.Join(ids, ", "))
 }
 
 func (c checker) enrolment(p particulars) pathway.Enrolment {

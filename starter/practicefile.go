@@ -27,10 +27,10 @@ const practiceExample = `  starter practice check
   starter practice check practice.yaml --protocol protocol.yaml`
 
 func (d *desk) practiceCommand() *cobra.Command {
-	c := &cobra.Command{Use: "practice", Short: "Look at the practice's own files", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: "practice", Short: "Look at the practice's own files", Args: knows, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var protocol string
 	check := &cobra.Command{Use: "check [FILE]", Short: "Say what the practice's files say, and what is wrong", Long: practiceHelp, Example: practiceExample, Args: takes(0, 1, "at most the practice's file")}
-	check.Flags().StringVar(&protocol, "protocol", "", "the file with the clinical numbers")
+	check.Flags().StringVar(&protocol, "protocol", "", "the `file` with the clinical numbers")
 	check.RunE = d.does(func(ctx context.Context, args []string) error { return d.checkPractice(ctx, args, protocol) })
 	c.AddCommand(check)
 	return c

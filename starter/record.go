@@ -29,8 +29,10 @@ the milestones.
 
 The milestone's fields follow as field=value: true and false are truth values,
 [a,b] is a list, everything else is text; field:=value takes the value as JSON.
-Or give the whole object with --json-input, as starter show prints it, or with
---json-input - from standard input. Without the field "at" it happened now.
+Or give the whole object with --json-input, or with --json-input - from standard
+input; starter show --json has one for each task, with what is yours to decide
+left open in <angle brackets>. Without the field "at" it happened now. Of the
+entry that is corrected, the beginning of its id is enough.
 
 At a terminal you are asked for what is missing, and shown what is about to be
 recorded; --no-questions sends what was typed.
@@ -39,6 +41,7 @@ If no answer comes, the same message can be sent again under the id that is then
 printed: it is taken once, however often it is sent.`
 
 const recordExample = `  starter record --list
+  starter record --list measure
   starter record prescriber-clearance K7Q2M9 --by p-singh decision=cleared \
     medications_reviewed=true cardiovascular_history_reviewed=true \
     psychiatric_history_reviewed=true medically_stable=true
@@ -60,16 +63,16 @@ func (d *desk) recordCommand() *cobra.Command {
 		Use: "record MILESTONE PATHWAY [FIELD=VALUE ...]", Short: "Record a milestone on a pathway", Long: recordHelp, Example: recordExample,
 		RunE: nil,
 	}
-	c.Flags().StringVar(&f.by, "by", "", "your staff id (default $KAP_BY)")
-	c.Flags().StringVar(&f.input, "json-input", "", "the message as one JSON object; - reads it from standard input")
+	c.Flags().StringVar(&f.by, "by", "", "your staff `id` (default $KAP_BY)")
+	c.Flags().StringVar(&f.input, "json-input", "", "the message as one JSON `object`; - reads it from standard input")
 	c.Flags().BoolVar(&f.signal, "signal", false, "send a signal, which cannot answer, instead of an update")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the answer as JSON")
 	c.Flags().BoolVar(&f.silent, "no-questions", false, "ask for nothing at a terminal either")
-	c.Flags().BoolVar(&f.list, "list", false, "list the milestones: who records them, what for, and an example")
+	c.Flags().BoolVar(&f.list, "list", false, "list the milestones, or those named, with their fields: who records them, what for, and an example")
 	c.RunE = d.does(func(ctx context.Context, args []string) error {
 		f.hasInput = c.Flags().Changed("json-input")
 		if f.list {
-			return d.listMessages()
+			return d.listMessages(args)
 		}
 		return d.record(ctx, args, f)
 	})
@@ -79,6 +82,9 @@ func (d *desk) recordCommand() *cobra.Command {
 func (d *desk) record(ctx context.Context, args []string, f recordFlags) error {
 	if len(args) < 2 {
 		return usage("record: expected a milestone and a pathway, such as: starter record safety-plan K7Q2M9; starter record --list lists the milestones")
+	}
+	if _, err := parseCode(args[0]); err == nil && pathway.Message(args[1]).Name != "" { // as done has it: whose, then what
+		args[0], args[1] = args[1], args[0]
 	}
 	kind := pathway.Message(args[0])
 	if kind.Name == "" {
@@ -163,10 +169,14 @@ func (d *desk) message(ctx context.Context, code string, kind pathway.MessageTyp
 	if err != nil {
 		return outgoing{}, err
 	}
-	if kind.Name == "care-team" {
-		if err := d.checkTeam(fields); err != nil {
-			return outgoing{}, err
-		}
+	switch kind.Name {
+	case "care-team":
+		err = d.checkTeam(fields)
+	case "correct":
+		err = d.wholeEntry(ctx, code, fields)
+	}
+	if err != nil {
+		return outgoing{}, err
 	}
 	if d.terminal && !f.silent && f.input != "-" {
 		if by, fields, err = d.attended(ctx, code, kind, by, fields, f.hasInput); err != nil {
@@ -182,17 +192,36 @@ func (d *desk) attended(ctx context.Context, code string, kind pathway.MessageTy
 	if err != nil {
 		return by, fields, err
 	}
+	fields, open := apart(fields)
 	if by == "" && !has(fields, "by") {
 		if by, err = d.line("by (your staff id): "); err != nil {
 			return by, fields, err
 		}
 	}
-	if !complete && lacks(kind, fields) {
-		if fields, err = d.askFields(v, kind, fields); err != nil {
+	if len(open) > 0 || !complete && lacks(kind, fields) {
+		if fields, err = d.askFields(v, kind, fields, open); err != nil {
 			return by, fields, err
 		}
 	}
 	return by, fields, d.confirm(v, kind, fields)
+}
+
+// apart tells what a message says from what it leaves open, as the proposed ones do.
+func apart(fields []member) (said, open []member) {
+	for _, f := range fields {
+		if isOpen(f) {
+			open = append(open, f)
+		} else {
+			said = append(said, f)
+		}
+	}
+	return said, open
+}
+
+// isOpen says whether a field stands as it was proposed: in angle brackets.
+func isOpen(f member) bool {
+	var text string
+	return json.Unmarshal(f.raw, &text) == nil && strings.HasPrefix(text, "<") && strings.HasSuffix(text, ">")
 }
 
 // checkTeam holds whom a care-team message names against the practice's staff: the pathway itself knows no list of them.
@@ -225,10 +254,10 @@ func (d *desk) checkTeam(fields []member) error {
 	return nil
 }
 
-// lacks says whether a message was typed without its fields. One that needs none is complete as it is.
+// lacks says whether a message was typed without fields that it needs. One that needs none is complete as it is.
 func lacks(kind pathway.MessageType, fields []member) bool {
 	for _, t := range kind.Takes() {
-		if t.Must && t.Name != "by" && !has(fields, t.Name) {
+		if (t.Must || demanded(kind, fields, t.Name)) && t.Name != "by" && !has(fields, t.Name) {
 			return true
 		}
 	}

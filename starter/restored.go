@@ -27,7 +27,7 @@ const restoredExample = `  starter restored --to 2026-11-26T04:00:00Z
 func (d *desk) restoredCommand() *cobra.Command {
 	var to string
 	c := &cobra.Command{Use: "restored", Short: "Say that all was restored from a backup", Long: restoredHelp, Example: restoredExample, Args: takes(0, 0, "flags alone")}
-	c.Flags().StringVar(&to, "to", "", "the moment to which it was restored, in RFC 3339 or on the practice's clock")
+	c.Flags().StringVar(&to, "to", "", "the `moment` to which it was restored, in RFC 3339 or on the practice's clock")
 	c.RunE = d.does(func(ctx context.Context, _ []string) error { return d.restored(ctx, to) })
 	return c
 }

@@ -92,7 +92,20 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"enroll"}, misuse, "enroll"},
+		{[]string{"enroll"}, misuse, `found the command "enroll", expected one of completion, done, enrol, `},
+		{[]string{"enroll"}, misuse, "did you mean enrol?"},
+		{[]string{"shw"}, misuse, "did you mean show?"},
+		{[]string{"help", "shw"}, misuse, "did you mean show?"},
+		{[]string{"practice", "chek"}, misuse, `found the command "chek", expected one of check; did you mean check?`},
+		{[]string{"completion", "csh"}, misuse, `found the command "csh", expected one of bash, `},
+		{[]string{"practice", "check", "none.yaml"}, misuse, "found no file none.yaml"},
+		{[]string{"list", "--session-within", "x y"}, misuse, `--session-within: found "x y", expected a whole number; see starter list --help`},
+		{[]string{"list", "--json=x"}, misuse, `--json: found "x", expected true or false`},
+		{[]string{"show", "--nope"}, misuse, "found the flag --nope, which starter show does not have"},
+		{[]string{"list", "--for"}, misuse, "--for: found nothing, expected a value after it"},
+		{[]string{"watch", "--every", "soon"}, misuse, `--every: found "soon", expected a duration such as 30s or 5m`},
+		{[]string{"record", "--list", "blessing"}, misuse, `--list: found the milestone "blessing", expected one of prescriber-clearance`},
+		{[]string{"record", "K7Q2M9", "refresh", "--by", "c-desk"}, unreachable, "Temporal does not answer"},
 		{[]string{"list", "--nope"}, misuse, "--nope"},
 		{[]string{"list", "--phase", "nap"}, misuse, "--phase: found \"nap\", expected one of screening"},
 		{[]string{"list", "--waiting-on", "nurse"}, misuse, "--waiting-on"},
@@ -137,7 +150,7 @@ func TestWhatIsWrongAboutAClientIsNamed(t *testing.T) {
 		flags []string
 		says  string
 	}{
-		{[]string{"--given-name", " "}, "--given-name: found \"\""},
+		{[]string{"--given-name", " "}, "--given-name: found nothing"},
 		{[]string{"--birth-date", "1.4.1990"}, "--birth-date: found \"1.4.1990\", expected a date such as 1990-04-01"},
 		{[]string{"--birth-date", "1899-12-31"}, "expected a date after 1899"},
 		{[]string{"--birth-date", "2999-01-01"}, "in the future"},
@@ -148,11 +161,11 @@ func TestWhatIsWrongAboutAClientIsNamed(t *testing.T) {
 		{[]string{"--prescriber", "nobody"}, "--prescriber: found \"nobody\", who is not in the practice's file"},
 		{[]string{"--coordinator", "t-lane"}, "--coordinator: found t-lane"},
 		{[]string{"--by", "t-khan"}, "by: found \"t-khan\", who is not on this care team"},
-		{[]string{"--diagnosis", "gout"}, "diagnosis: found \"gout\""},
-		{[]string{"--primary-measure", "bmi"}, "primary_measure"},
-		{[]string{"--zone", "Mars"}, "zone"},
-		{[]string{"--availability", "sometimes"}, "availability[0]"},
-		{[]string{"--finding", "odd"}, "findings[0]"},
+		{[]string{"--diagnosis", "gout"}, "--diagnosis: found \"gout\""},
+		{[]string{"--primary-measure", "bmi"}, "--primary-measure: found \"bmi\""},
+		{[]string{"--zone", "Mars"}, "--zone: found \"Mars\""},
+		{[]string{"--availability", "sometimes"}, "--availability: found \"sometimes\""},
+		{[]string{"--finding", "odd"}, "--finding: found \"odd\""},
 		{[]string{"--returning", "K7"}, "--returning"},
 		{[]string{"--returning", "K7Q2M9", "--another-person"}, "expected only one of them"},
 	} {

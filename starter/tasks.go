@@ -33,8 +33,8 @@ type tasksFlags struct {
 func (d *desk) tasksCommand() *cobra.Command {
 	var f tasksFlags
 	c := &cobra.Command{Use: "tasks [PATHWAY]", Short: "List what people owe", Long: tasksHelp, Example: tasksExample, Args: takes(0, 1, "at most one pathway's code")}
-	c.Flags().StringVar(&f.staff, "for", "", "only what this member of staff owes (a staff id)")
-	c.Flags().StringVar(&f.role, "role", "", "only what this role owes: "+strings.Join(roles(), ", "))
+	c.Flags().StringVar(&f.staff, "for", "", "only what this member of staff owes (a staff `id`)")
+	c.Flags().StringVar(&f.role, "role", "", "only what this `role` owes: "+strings.Join(roles(), ", "))
 	c.Flags().BoolVar(&f.urgent, "urgent", false, "only what is urgent")
 	c.Flags().BoolVar(&f.overdue, "overdue", false, "only what is urgent or past its day")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print a JSON array, without names")
@@ -189,9 +189,9 @@ type doneFlags struct {
 func (d *desk) doneCommand() *cobra.Command {
 	var f doneFlags
 	c := &cobra.Command{Use: "done PATHWAY TASK [OUTCOME]", Short: "Say that a call, a conversation or a letter was done", Long: doneHelp, Example: doneExample, Args: takes(1, 3, "a pathway, a task and what became of it")}
-	c.Flags().StringVar(&f.by, "by", "", "your staff id (default $KAP_BY)")
-	c.Flags().StringVar(&f.at, "at", "", "when it was done, if not now, such as \"2026-12-10 10:00\"")
-	c.Flags().StringVar(&f.reason, "reason", "", "a short reason")
+	c.Flags().StringVar(&f.by, "by", "", "your staff `id` (default $KAP_BY)")
+	c.Flags().StringVar(&f.at, "at", "", "the `time` at which it was done, if not now, such as \"2026-12-10 10:00\"")
+	c.Flags().StringVar(&f.reason, "reason", "", "a short `reason`")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print the answer as JSON")
 	c.RunE = d.does(func(ctx context.Context, args []string) error { return d.done(ctx, args, f) })
 	return c

@@ -36,8 +36,8 @@ type todayFlags struct {
 func (d *desk) todayCommand() *cobra.Command {
 	var f todayFlags
 	c := &cobra.Command{Use: "today", Short: "Show a working day: sessions, tasks, what has changed", Long: todayHelp, Example: todayExample, Args: takes(0, 0, "flags alone")}
-	c.Flags().StringVar(&f.staff, "for", "", "whose day (a staff id; default $KAP_BY)")
-	c.Flags().StringVar(&f.on, "on", "", "another day, such as 2026-12-15")
+	c.Flags().StringVar(&f.staff, "for", "", "whose day (a staff `id`; default $KAP_BY)")
+	c.Flags().StringVar(&f.on, "on", "", "another `day`, such as 2026-12-15")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, without names")
 	c.RunE = d.does(func(ctx context.Context, _ []string) error { return d.today(ctx, f) })
 	return c

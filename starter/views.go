@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kap/pathway"
+	"kap/workflows"
 )
 
 const viewsHelp = `Prints links to Temporal's Web UI that answer common questions: who waits for
@@ -54,6 +55,11 @@ type webView struct{ name, filter string }
 // link is where it is answered.
 func (v webView) link(ui, namespace string) string {
 	return fmt.Sprintf("%s/namespaces/%s/workflows?query=%s", strings.TrimRight(ui, "/"), url.PathEscape(namespace), url.QueryEscape(v.filter))
+}
+
+// workflowLink is where one pathway is, in Temporal's Web UI.
+func workflowLink(ui, namespace, code string) string {
+	return fmt.Sprintf("%s/namespaces/%s/workflows/%s", strings.TrimRight(ui, "/"), url.PathEscape(namespace), workflows.WorkflowID(code))
 }
 
 // viewsOn are the common questions on a day. A run that continued as new, or was terminated, keeps what it showed last, so each

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kap/internal/diligent"
 	"kap/internal/testpg"
 	"kap/pathway"
 	"kap/practice"
@@ -210,7 +211,7 @@ func (s *story) oblige(task pathway.Task) bool {
 	kind, about, _ := strings.Cut(task.Key, "/")
 	switch kind {
 	case "prescriber-clearance", "psychological-evaluation", "consent", "safety-plan":
-		s.say(kind, s.p.ExampleFor(kind, task.By))
+		s.say(kind, diligent.WhenAllGoesWell(s.p.ExampleFor(kind, task.By)))
 	case "measure":
 		item9 := ""
 		if about == string(pathway.PHQ9) {

@@ -120,9 +120,9 @@ func (d *sheet) awaited() {
 		case !t.Due.After(d.AsOf):
 			mark = "OVERDUE, "
 		}
-		d.add("%d.  **%s%s**, %s  \n    %s  \n    Send `%s`%s:\n\n%s\n\n", i+1, mark, roles(t.Who), when, sentence(t.What), t.Message, outcomes(t), fenced(t.JSON))
+		d.add("%d.  **%s%s**, %s  \n    %s  \n    Send `%s`%s:\n\n%s\n\n", i+1, mark, roles(t.Who), when, sentence(t.What), t.Message, choices(t.JSON), fenced(t.JSON))
 	}
-	d.add("To send one: *More Actions*, *Send an Update*, choose its name, paste it as data, *Submit*. What stands in \\<angle brackets> is yours to say.\n")
+	d.add("To send one: *More Actions*, *Send an Update*, choose its name, paste it as data, *Submit*. What stands in \\<angle brackets> is yours to say. A line that is cut off moves sideways.\n")
 }
 
 func (d *sheet) blocked() {
@@ -171,20 +171,19 @@ func (d *sheet) unasked(p *pathway.Pathway) {
 	message := func(when, name, choices string, by pathway.Role, with ...pathway.Field) {
 		d.add("- %s: send `%s`%s\n\n%s\n\n", when, name, choices, fenced(p.ExampleFor(name, by, with...)))
 	}
-	message("Something went wrong", "adverse-event", fmt.Sprintf("; kind is %s; severity is %s", options(pathway.EventKind("")), options(pathway.Severity(""))),
-		pathway.Therapist, pathway.Field{Name: "kind", Value: "<kind>"}, pathway.Field{Name: "severity", Value: "<severity>"})
+	message("Something went wrong", "adverse-event", "; kind is "+options(pathway.EventKind("")), // which are too many for a line
+		pathway.Therapist, pathway.Field{Name: "kind", Value: "<kind>"})
 	if d.Outcome != "" {
 		return
 	}
-	message("Nothing may be dosed for now", "hold", "; cause is "+options(pathway.Cause("")),
-		pathway.Therapist, pathway.Field{Name: "cause", Value: "<cause>"}, pathway.Field{Name: "reason", Value: "<why>"})
+	message("Nothing may be dosed for now", "hold", "", pathway.Therapist, pathway.Field{Name: "reason", Value: "<why>"})
 	if next := d.NextSession; next != nil {
 		session := pathway.Field{Name: "session", Value: next.Name}
 		message("The next session has to move", "move-session", "", pathway.Coordinator, session,
 			pathway.Field{Name: "start", Value: "<such as " + next.Start.In(d.zone).Format("2006-01-02 15:04") + ">"})
-		message("Or cannot take place", "cancel-session", "", pathway.Coordinator, session, pathway.Field{Name: "wish_of", Value: "<client or practice>"})
+		message("Or cannot take place", "cancel-session", "", pathway.Coordinator, session)
 	}
-	message("The client withdraws", "withdraw", "", pathway.Coordinator)
+	message("The client withdraws", "withdraw", "", pathway.Coordinator, pathway.Field{Name: "by", Value: "<who heard it>"}) // it says nothing else, and ends the pathway
 }
 
 func options(of interface{ Options() []string }) string { return listed(of.Options(), "or") }
@@ -225,8 +224,8 @@ func (d *sheet) clock(t time.Time) string {
 	return t.Format("Mon 2 Jan 2006, 15:04")
 }
 
-// fenced is a message over several lines, as the UI's box would set it, within a list. A space that does not break keeps what
-// follows off it.
+// fenced is a message over several lines, as the UI's box would set it, within a list: set otherwise, the box sets it anew when it is
+// submitted, and the first click is lost. A space that does not break keeps what follows off it.
 func fenced(message string) string {
 	var b bytes.Buffer
 	if json.Indent(&b, []byte(message), "    ", "  ") != nil {
@@ -236,16 +235,24 @@ func fenced(message string) string {
 	return "    ```json\n    " + b.String() + "\n    ```\n\n    \u00a0"
 }
 
-// outcomes says what may stand where a task is done by saying so.
-func outcomes(t pathway.TaskView) string {
-	if t.Message != "task-done" || len(t.Outcomes) < 2 {
+// telephone is how many characters of a message are side by side on a telephone. The UI breaks no line of it.
+const telephone = 43
+
+// choices says what there is to choose from where a telephone shows too little of it in the message.
+func choices(message string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(message), "", "  ") != nil {
 		return ""
 	}
-	var all []string
-	for _, o := range t.Outcomes {
-		all = append(all, string(o))
+	var all string
+	for line := range strings.Lines(b.String()) {
+		name, open, ok := strings.Cut(strings.TrimSpace(line), `": "<`)
+		of, _, _ := strings.Cut(open, ">")
+		if ok && len(strings.TrimSuffix(line, "\n")) > telephone && of != "true or false" {
+			all += "; " + strings.TrimPrefix(name, `"`) + " is " + of
+		}
 	}
-	return ", outcome " + listed(all, "or")
+	return all
 }
 
 var literal = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "[", `\[`, "<", `\<`, "|", `\|`, "$", `\$`, "://", `\://`)

@@ -70,7 +70,7 @@ func TestTheDetailsSayWhatMattersMostFirst(t *testing.T) {
 	t.Parallel()
 	p, now := enrolled(t)
 	inOrder(t, page(p, now), "## Screening, waiting for the prescriber, therapist and client\n", "- Next session: none is booked\n", "- Next dosing session: **blocked**, see below\n",
-		"- As of Mon 28 Dec 2026, 09:00 EST", "### Awaited\n", "1.  **prescriber**, due Wed 30 Dec, 09:00  \n", "Send `prescriber-clearance`:", "4.  **client and therapist**", "To send one: *More Actions*",
+		"- As of Mon 28 Dec 2026, 09:00 EST", "### Awaited\n", "1.  **prescriber**, due Wed 30 Dec, 09:00  \n", "Send `prescriber-clearance`; decision is cleared, not-cleared, more-information or revoked:", "4.  **client and therapist**", "To send one: *More Actions*",
 		"### What blocks the next dosing session\n", "- informed consent is not recorded\n", "### At any time\n", "### Care team\n", "not a prescription")
 
 	if _, err := p.Record("hold", []byte(`{"by": "t-lane", "cause": "crisis", "reason": "seen today"}`), now.Add(time.Hour)); err != nil {
@@ -80,21 +80,20 @@ func TestTheDetailsSayWhatMattersMostFirst(t *testing.T) {
 	inOrder(t, page(p, week), "## ON HOLD: Screening", "1.  **URGENT, therapist**, since Mon 28 Dec 2026, 10:00  \n", "**OVERDUE, prescriber**, due Wed 30 Dec 2026, 09:00  \n", "### Recorded lately\n", "hold, t-lane: `")
 }
 
-// Every message that the page offers is taken as it stands, once what it leaves open is said.
+// Every message that the page offers is taken once what it leaves open is said, and none before.
 func TestWhatIsCopiedFromTheDetailsIsTaken(t *testing.T) {
 	t.Parallel()
 	fresh, now := enrolled(t)
 	offered := blocks(t, page(fresh, now))
-	said := strings.NewReplacer("<kind>", "misuse", "<severity>", "mild", "<cause>", "concern", "<why>", "as agreed")
+	said := strings.NewReplacer("<kind>", "misuse", "<mild, moderate or severe>", "mild", "<crisis or concern>", "concern", "<why>", "as agreed", "<who heard it>", "c-desk",
+		"<cleared, not-cleared, more-information or revoked>", "cleared", "<suitable, defer or decline>", "suitable", "<given or withdrawn>", "given", "<true or false>", "true")
 	for _, name := range []string{"prescriber-clearance", "psychological-evaluation", "safety-plan", "consent", "adverse-event", "hold", "withdraw"} {
 		p, _ := enrolled(t)
 		if _, err := p.Record(name, []byte(said.Replace(offered[name])), now.Add(time.Hour)); err != nil || offered[name] == "" {
 			t.Errorf("%s: %q: %v", name, offered[name], err)
 		}
-		if raw := offered[name]; strings.Contains(raw, "<") {
-			if _, err := p.Record(name, []byte(raw), now.Add(time.Hour)); pathway.AsRefusal(err) == nil {
-				t.Errorf("%s is taken with what was left open: %s", name, raw)
-			}
+		if _, err := p.Record(name, []byte(offered[name]), now.Add(time.Hour)); pathway.AsRefusal(err) == nil {
+			t.Errorf("%s is taken as it was proposed: %s", name, offered[name])
 		}
 	}
 }
@@ -175,7 +174,7 @@ func TestTheDetailsFit(t *testing.T) {
 	s := p.Status(now)
 	for n := range 200 {
 		s.Tasks = append(s.Tasks, pathway.TaskView{Key: fmt.Sprint(n), Who: []pathway.Role{pathway.Coordinator}, What: "Call the client", Message: "task-done",
-			JSON: fmt.Sprintf(`{"by": "c-desk", "task": "call/%d", "outcome": "reached"}`, n), Outcomes: []pathway.TaskOutcome{pathway.Reached, pathway.Tried}})
+			JSON: fmt.Sprintf(`{"by": "c-desk", "task": "call/%d", "outcome": "<reached, tried or acknowledged>"}`, n)})
 	}
 	text := details(p, s, false)
 	if len(text) > 20_000 || !strings.HasSuffix(text, "There is more than fits here: the query `status` has all of it.\n") {
@@ -184,5 +183,5 @@ func TestTheDetailsFit(t *testing.T) {
 	if found := blocks(t, text); found["prescriber-clearance"] == "" || !strings.Contains(found["task-done"], "call/0") {
 		t.Errorf("the first messages are not on the page: %v", found)
 	}
-	inOrder(t, text, "Send `task-done`, outcome reached or tried:")
+	inOrder(t, text, "Send `task-done`; outcome is reached, tried or acknowledged:")
 }

@@ -27,13 +27,27 @@ func (f Staff) Fill(t pathway.TaskView, s pathway.Status) string {
 		_, scale, _ := strings.Cut(t.Key, "/")
 		total = f.Total(scale, s.DosingDone)
 	}
+	suitable := "suitable"
+	for says, decision := range map[string]string{"Declining": "decline", "Deferring": "defer"} {
+		if strings.HasPrefix(t.What, says+" is proposed") {
+			suitable = decision
+		}
+	}
 	var decided []string
 	for open, decision := range f.Decide {
 		decided = append(decided, open, decision)
 	}
-	usual := []string{"<another or close>", next, "<why>", "looked at together", "<to whom>", "a community clinic", "<for what>", "psychotherapy",
-		"<its reference>", "rx-1", "<as given>", "as prescribed", "<route>", "sublingual", "<mmHg>", "122/78", `"<true or false>"`, "true",
+	usual := []string{"<suitable, defer or decline>", suitable, "<another or close>", next, "<why>", "looked at together", "<to whom>", "a community clinic",
+		"<for what>", "psychotherapy", "<its reference>", "rx-1", "<as given>", "as prescribed", "<route>", "sublingual", "<mmHg>", "122/78",
 		`"<total>"`, strconv.Itoa(max(total, 0)), `"<item 9>"`, "0", "<what must change>", "sleep", "<a day>", s.AsOf.AddDate(0, 0, 30).Format(time.DateOnly), "<a time>", s.AsOf.AddDate(0, 0, 1).Format(time.RFC3339),
 		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete"}
-	return strings.NewReplacer(append(decided, usual...)...).Replace(t.JSON)
+	return WhenAllGoesWell(strings.NewReplacer(append(decided, usual...)...).Replace(t.JSON))
+}
+
+// WhenAllGoesWell chooses in a message to copy what lets the client go on.
+func WhenAllGoesWell(message string) string {
+	return strings.NewReplacer(`"<true or false>"`, "true", "<cleared, not-cleared, more-information or revoked>", "cleared", "<suitable, defer or decline>", "suitable",
+		"<given or withdrawn>", "given", "<on-file or revised>", "on-file", "<safe-to-continue or at-risk>", "safe-to-continue",
+		"<held, attended-not-dosed, cut-short, no-show or cancelled-late>", "held", "<held, no-show or cancelled-late>", "held",
+		"<reached or tried>", "reached", "<reached, tried or acknowledged>", "reached", "<reached, tried or declined>", "reached").Replace(message)
 }

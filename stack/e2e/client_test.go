@@ -229,6 +229,7 @@ func (p *person) answerCalls(s pathway.Status) {
 		if err := json.Unmarshal([]byte(t.JSON), &call); err != nil {
 			p.t.Fatal(err)
 		}
+		call["outcome"] = pathway.Reached
 		call["id"] = strings.ReplaceAll(t.Key, "/", ".") // one message, also where it is sent again because nobody heard the answer
 		if _, err := p.send(call["id"].(string), t.Message, call); err != nil {
 			p.t.Fatalf("%s: %s: %v", p.code, t.Key, err)

@@ -130,13 +130,14 @@ func TestAWorkingDayAtATerminal(t *testing.T) {
 		t.Errorf("it says\n%s", said)
 	}
 
-	// What the decision makes necessary is asked for when it is found missing.
+	// What the decision makes necessary is asked for before anything is sent.
 	defers := h.terminal(ctx, t, "record", "psychological-evaluation", p.code, "--by", p.therapist, "decision=defer",
 		"trauma_history_reviewed=true", "substance_use_history_reviewed=true", "attachment_history_reviewed=true")
-	defers.answers(ctx, "Record this? [yes/no]", "yes")
 	defers.answers(ctx, "what_must_change (a text):", "sleep")
 	defers.answers(ctx, "review_on (a date such as 2026-12-10):", "tomorrow")
 	defers.answers(ctx, "review_on (a date such as 2026-12-10):", p.now().AddDate(0, 0, 30).Format(time.DateOnly))
+	defers.answers(ctx, "or Enter to go on", "")
+	defers.answers(ctx, "Record this? [yes/no]", "yes")
 	if said := defers.ends(0); !strings.Contains(said, "Recorded: psychological evaluation: deferred") {
 		t.Errorf("it says\n%s", said)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"kap/internal/diligent"
 	"kap/stack/machine"
 )
 
@@ -34,7 +35,11 @@ func TestClinicansNeedNothingButTheWebUI(t *testing.T) {
 	w.says("Screening, waiting for the prescriber, client and therapist", "Next dosing session: blocked", "Awaited", "the prescriber has not cleared the client", "informed consent is not recorded")
 	w.picture("details", "#content", 1280, 1080)
 	w.telephone("telephone")
-	clearance := w.copied("prescriber-clearance")
+
+	// What is proposed decides nothing: sent as it stands it is refused, with what there is to choose from.
+	proposed := w.copied("prescriber-clearance")
+	w.refused("prescriber-clearance", proposed, "decision: found it still open, expected one of cleared, not-cleared, more-information, revoked")
+	clearance := diligent.WhenAllGoesWell(proposed)
 
 	// The therapist, in the prescriber's place, by a signal, which cannot answer.
 	w.send("signal", "prescriber-clearance", strings.Replace(clearance, p.prescriber, p.therapist, 1))
@@ -43,13 +48,13 @@ func TestClinicansNeedNothingButTheWebUI(t *testing.T) {
 	w.says("Screening, waiting for the client and therapist", "Awaited", "Witness the client’s informed consent", "Not taken lately", "Recorded lately", "prescriber-clearance, "+p.prescriber)
 
 	// An update answers where it is sent.
-	consent := w.copied("consent")
+	consent := diligent.WhenAllGoesWell(w.copied("consent"))
 	w.refused("consent", strings.Replace(consent, `"supported"`, `"promising"`, 1), `found "promising", expected how far the evidence carries for this client's diagnosis`)
 	w.send("update", "consent", consent)
 	w.says("Preparation", "Next session: preparation-1", "Then: preparation-2", "Next dosing session: blocked", "What blocks the next dosing session", "preparation is not complete")
 
 	// Nobody asked for a hold; the page has its message all the same.
-	w.send("update", "hold", strings.NewReplacer("<cause>", "concern", "<why>", "as agreed by telephone").Replace(w.copied("hold")))
+	w.send("update", "hold", strings.NewReplacer("<crisis or concern>", "concern", "<why>", "as agreed by telephone").Replace(w.copied("hold")))
 	w.says("ON HOLD: Preparation", "hold-1 holds the pathway: concern, as agreed by telephone")
 	w.find(links["On hold"])
 	w.says("ON HOLD")

@@ -32,6 +32,7 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(out)
 	listen := flags.String("listen", "127.0.0.1:8025", "the `address` to listen on")
 	data := flags.String("data", "", "the `folder` that messages are kept in")
+	zone := flags.String("zone", "UTC", "the time `zone` in which the pages show times, such as America/New_York")
 	health := flags.Bool("health", false, "only ask whether an inbox answers at that address")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -44,10 +45,15 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 	case *data == "":
 		return errors.New("--data: found nothing, expected a folder to keep messages in")
 	}
+	shown, err := time.LoadLocation(*zone)
+	if err != nil {
+		return fmt.Errorf("--zone: found %q, expected a time zone such as America/New_York", *zone)
+	}
 	in, err := New(*data)
 	if err != nil {
 		return err
 	}
+	in.ShowTimesIn(shown)
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

@@ -49,8 +49,9 @@ type Message struct {
 
 // Inbox keeps messages in a folder. Its methods may be called by many goroutines; two Inboxes must not share a folder.
 type Inbox struct {
-	dir string
-	now func() time.Time
+	dir  string
+	now  func() time.Time
+	zone *time.Location // in which the pages show times
 
 	mu     sync.Mutex
 	all    []summary // oldest first
@@ -73,7 +74,7 @@ func New(dir string) (*Inbox, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("inbox: %w", err)
 	}
-	in := &Inbox{dir: dir, now: time.Now, faults: Faults{Mode: None}}
+	in := &Inbox{dir: dir, now: time.Now, zone: time.UTC, faults: Faults{Mode: None}}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: %w", err)
@@ -95,6 +96,9 @@ func New(dir string) (*Inbox, error) {
 	slices.SortFunc(in.all, older)
 	return in, nil
 }
+
+// ShowTimesIn has the pages show times in a zone; without it they show them in UTC.
+func (in *Inbox) ShowTimesIn(zone *time.Location) { in.zone = zone }
 
 // Messages lists what was sent to an address, newest first; an empty address means everybody. Case is not looked at.
 // Its error names the file that cannot be read.

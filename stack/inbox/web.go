@@ -87,6 +87,9 @@ func (in *Inbox) showList(w http.ResponseWriter, r *http.Request) {
 		Faults       Faults
 		Modes        any
 	}{To: to, All: len(all), Shown: all[from:until], Faults: in.Faults(), Modes: modes}
+	for i := range v.Shown {
+		v.Shown[i].Received = v.Shown[i].Received.In(in.zone)
+	}
 	if number > 1 {
 		v.Newer = number - 1
 	}
@@ -98,6 +101,7 @@ func (in *Inbox) showList(w http.ResponseWriter, r *http.Request) {
 
 func (in *Inbox) showMessage(w http.ResponseWriter, r *http.Request) {
 	if m, ok := in.wanted(w, r); ok {
+		m.Received = m.Received.In(in.zone)
 		render(w, messagePage, m)
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata"
 
 	"kap/stack/inbox"
 )

@@ -2,10 +2,13 @@ package machine
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
+	"kap/practice"
 	"kap/stack/inbox"
 	"kap/stack/settings"
 )
@@ -22,11 +25,26 @@ func (m *Machine) inboxChild() *child {
 		logFile: m.folder.log("inbox"),
 		say:     m.say,
 		command: func() (*exec.Cmd, error) {
-			return exec.Command(m.config.StackPath, settings.InboxCommand, "--listen", address, "--data", m.folder.inbox()), nil
+			return exec.Command(m.config.StackPath, settings.InboxCommand, "--listen", address, "--data", m.folder.inbox(), "--zone", m.zone()), nil
 		},
 		ready:        func(ctx context.Context) error { return inbox.Answers(ctx, address) },
 		stopSignal:   syscall.SIGTERM,
 		stopWithin:   10 * time.Second,
 		orphanSignal: syscall.SIGTERM,
 	}
+}
+
+// zone is the practice's; UTC where its file cannot be read, of which the worker says why.
+func (m *Machine) zone() string {
+	path := ""
+	for _, line := range append(os.Environ(), m.config.WorkerEnv...) {
+		if value, ok := strings.CutPrefix(line, "KAP_PRACTICE="); ok {
+			path = value
+		}
+	}
+	house, err := practice.Load(path)
+	if err != nil {
+		return "UTC"
+	}
+	return house.Zone
 }

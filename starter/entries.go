@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kap/pathway"
+	"kap/records"
+)
+
+// entry is one that somebody recorded, by the id under which a correction supersedes it.
+type entry struct{ id, what string }
+
+// wholeEntry writes out in a correction the id of which somebody typed the beginning. One that fits nothing stays as it is: the
+// pathway says what is wrong with it.
+func (d *desk) wholeEntry(ctx context.Context, code string, fields []member) error {
+	i := slices.IndexFunc(fields, func(m member) bool { return m.name == "entry" })
+	var typed string
+	if i < 0 || json.Unmarshal(fields[i].raw, &typed) != nil || typed == "" || isOpen(fields[i]) {
+		return nil
+	}
+	var fit []entry
+	for _, e := range d.entries(ctx, code) {
+		if e.id == typed {
+			return nil
+		}
+		if len(e.id) >= len(typed) && strings.EqualFold(e.id[:len(typed)], typed) {
+			fit = append(fit, e)
+		}
+	}
+	if len(fit) > 1 {
+		var all []string
+		for _, e := range fit {
+			all = append(all, e.id+" ("+e.what+")")
+		}
+		return fail(unanswered, "entry: found %q, with which the ids of %d entries on %s begin: %s", shorten(typed, 40), len(fit), code, strings.Join(all, "; "))
+	}
+	if len(fit) == 1 {
+		fields[i] = textMember("entry", fit[0].id)
+	}
+	return nil
+}
+
+// entries are all that can be corrected on a pathway: by the journal, and by the pathway itself, which is ahead of it for a moment.
+// What cannot be asked now is left out.
+func (d *desk) entries(ctx context.Context, code string) []entry {
+	all := []entry{{"enrolment", "what it says about eligibility"}}
+	add := func(id, name, by string, at time.Time, zone *time.Location) {
+		if id != "" && !slices.ContainsFunc(all, func(e entry) bool { return e.id == id }) {
+			all = append(all, entry{id, fmt.Sprintf("%s by %s, %s", name, by, moment(at, zone))})
+		}
+	}
+	if v, err := d.view(ctx, code); err == nil && v.Status != nil {
+		for _, e := range v.Status.Recorded {
+			add(e.ID, e.Name, e.By, e.At, zoneOf(v.Status.Zone))
+		}
+	}
+	if !d.hasRecords() {
+		return all
+	}
+	row, err := d.row(ctx, code)
+	if err != nil {
+		return all
+	}
+	journal, err := bounded(ctx, func(ctx context.Context) ([]records.JournalLine, error) { return d.store.Journal(ctx, code) })
+	if err != nil {
+		return all
+	}
+	for _, l := range slices.Backward(journal) {
+		if l.Kind == string(pathway.Taken) && !slices.Contains(uncorrected, l.Name) {
+			add(l.ID, l.Name, l.By, l.At, zoneOf(row.Zone))
+		}
+	}
+	return all
+}
+
+// uncorrected are messages that are said anew instead.
+var uncorrected = []string{"book-session", "move-session", "cancel-session", "care-team", "contact", "refresh"}
