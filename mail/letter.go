@@ -40,6 +40,11 @@ const (
 	StaffNews   Kind = "staff-news"
 )
 
+// Kinds lists them all.
+func Kinds() []Kind {
+	return []Kind{Booked, Moved, Cancelled, Reminder, ConsentDue, QuestionnaireDue, LetterReady, StaffNudge, StaffDigest, StaffUrgent, StaffNews}
+}
+
 // Facts are what a letter needs; nothing about the treatment is among them.
 type Facts struct {
 	Kind       Kind
@@ -94,7 +99,9 @@ var (
 
 // Write writes the letter for f in the practice's name. Its errors name the fact that is missing or wrong, or the
 // practice's setting that [Discreet] refuses; they never contain a person's name.
-func Write(p practice.Practice, f Facts) (Letter, error) {
+func Write(p practice.Practice, f Facts) (Letter, error) { return write(words, p, f) }
+
+func write(words *template.Template, p practice.Practice, f Facts) (Letter, error) {
 	if err := Discreet(p); err != nil {
 		return Letter{}, err
 	}
