@@ -300,7 +300,7 @@ func TestAMailIsSentOnce(t *testing.T) {
 			t.Errorf("%s is not in the invitation:\n%s", line, sent.Content[2].Value)
 		}
 	}
-	if attendee := "RSVP=false:mailto:" + person.Email + "\r\n"; !strings.Contains(strings.ReplaceAll(sent.Content[2].Value, "\r\n ", ""), attendee) {
+	if attendee := "RSVP=FALSE:mailto:" + person.Email + "\r\n"; !strings.Contains(strings.ReplaceAll(sent.Content[2].Value, "\r\n ", ""), attendee) {
 		t.Errorf("%s is not in the invitation:\n%s", attendee, sent.Content[2].Value)
 	}
 	to := sent.Personalizations[0].To

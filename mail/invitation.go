@@ -57,7 +57,8 @@ func invite(p practice.Practice, f Facts, ours *time.Location, summary, descript
 	event.SetClass(ics.ClassificationPrivate)
 	event.SetTimeTransparency(ics.TransparencyOpaque)
 	event.SetOrganizer(p.Mail.ReplyTo, ics.WithCN(displayName.Replace(oneLine(p.Mail.Name))))
-	event.AddAttendee(f.To, ics.ParticipationRoleReqParticipant, ics.ParticipationStatusNeedsAction, ics.WithRSVP(false)) // no name: the address is enough
+	event.AddAttendee(f.To, ics.ParticipationRoleReqParticipant, ics.ParticipationStatusNeedsAction,
+		&ics.KeyValues{Key: string(ics.ParameterRsvp), Value: []string{"FALSE"}}) // no name: the address is enough
 
 	method := ics.MethodRequest
 	if f.Kind == Cancelled {

@@ -108,7 +108,7 @@ func TestOneAppointmentInACalendar(t *testing.T) {
 		if organizer.Value != "mailto:"+p.Mail.ReplyTo || organizer.Params.Get("CN") != p.Mail.Name {
 			t.Errorf("%s: organizer %+v", f.Kind, organizer)
 		}
-		if len(attendee) != 1 || attendee[0].Value != "mailto:"+f.To || attendee[0].Params.Get("CN") != "" || attendee[0].Params.Get("RSVP") != "false" {
+		if len(attendee) != 1 || attendee[0].Value != "mailto:"+f.To || attendee[0].Params.Get("CN") != "" || attendee[0].Params.Get("RSVP") != "FALSE" {
 			t.Errorf("%s: attendees %+v", f.Kind, attendee)
 		}
 		if says(t, e.Props, "CLASS") != "PRIVATE" || says(t, e.Props, "SUMMARY") != "Appointment" || len(e.Children) != 0 {

@@ -46,30 +46,30 @@ func Samples(p practice.Practice, day time.Time, crisis string) ([]Sample, error
 	remind := func(f *Facts, lead string) { f.Kind, f.Lead = Reminder, lead }
 	all := []Sample{
 		{"booked", "an appointment is booked", with(func(f *Facts) { f.Kind = Booked })},
-		{"booked-far-away", "the same, for a client in another zone", with(func(f *Facts) { f.Kind, f.Zone = Booked, away })},
+		{"booked-far-away", "booked, for a client in another zone", with(func(f *Facts) { f.Kind, f.Zone = Booked, away })},
 		{"booked-elsewhere", "booked, not at the practice", with(func(f *Facts) { f.Kind, f.Online = Booked, true })},
-		{"booked-elsewhere-far-away", "the same, for a client in another zone", with(func(f *Facts) { f.Kind, f.Online, f.Zone = Booked, true, away })},
+		{"booked-elsewhere-far-away", "booked, not at the practice, for a client in another zone", with(func(f *Facts) { f.Kind, f.Online, f.Zone = Booked, true, away })},
 		{"booked-no-name", "booked, where no first name is known", with(func(f *Facts) { f.Kind, f.FirstName = Booked, "" })},
 		{"moved", "an appointment has moved to another day", with(func(f *Facts) { moved(f, start.AddDate(0, 0, -2)) })},
 		{"moved-same-day", "moved within the day", with(func(f *Facts) { moved(f, start.Add(3*time.Hour)) })},
 		{"moved-far-away", "moved, for a client in another zone", with(func(f *Facts) { moved(f, start.AddDate(0, 0, -2)); f.Zone = away })},
 		{"moved-elsewhere", "moved, not at the practice", with(func(f *Facts) { moved(f, start.AddDate(0, 0, -2)); f.Online = true })},
 		{"cancelled", "an appointment will not take place", with(func(f *Facts) { f.Kind = Cancelled })},
-		{"cancelled-far-away", "the same, for a client in another zone", with(func(f *Facts) { f.Kind, f.Zone = Cancelled, away })},
-		{"reminder-7d", "seven days before", with(func(f *Facts) { remind(f, "7d") })},
-		{"reminder-48h", "48 hours before", with(func(f *Facts) { remind(f, "48h") })},
-		{"reminder-48h-sheet", "48 hours before, with the sheet that was handed out", with(func(f *Facts) { remind(f, "48h"); f.Sheet = true })},
-		{"reminder-24h", "24 hours before", with(func(f *Facts) { remind(f, "24h") })},
-		{"reminder-2h", "two hours before", with(func(f *Facts) { remind(f, "2h") })},
-		{"reminder-2h-elsewhere", "two hours before, not at the practice", with(func(f *Facts) { remind(f, "2h"); f.Online = true })},
-		{"reminder-24h-elsewhere", "24 hours before, not at the practice", with(func(f *Facts) { remind(f, "24h"); f.Online = true })},
+		{"cancelled-far-away", "cancelled, for a client in another zone", with(func(f *Facts) { f.Kind, f.Zone = Cancelled, away })},
+		{"reminder-7d", "a reminder seven days before", with(func(f *Facts) { remind(f, "7d") })},
+		{"reminder-48h", "a reminder 48 hours before", with(func(f *Facts) { remind(f, "48h") })},
+		{"reminder-48h-sheet", "a reminder 48 hours before, with the sheet that was handed out", with(func(f *Facts) { remind(f, "48h"); f.Sheet = true })},
+		{"reminder-24h", "a reminder 24 hours before", with(func(f *Facts) { remind(f, "24h") })},
+		{"reminder-2h", "a reminder two hours before", with(func(f *Facts) { remind(f, "2h") })},
+		{"reminder-2h-elsewhere", "a reminder two hours before, not at the practice", with(func(f *Facts) { remind(f, "2h"); f.Online = true })},
+		{"reminder-24h-elsewhere", "a reminder 24 hours before, not at the practice", with(func(f *Facts) { remind(f, "24h"); f.Online = true })},
 		{"consent-due", "a form waits for a signature", with(func(f *Facts) { f.Kind = ConsentDue })},
 		{"questionnaire-due", "a form is to be filled in before an appointment", with(func(f *Facts) { f.Kind = QuestionnaireDue })},
 		{"questionnaire-due-last", "a form is to be filled in, no appointment follows", with(func(f *Facts) { f.Kind, f.Start, f.End = QuestionnaireDue, time.Time{}, time.Time{} })},
 		{"letter-ready", "a letter is ready", with(func(f *Facts) { f.Kind = LetterReady })},
 	}
-	one := []Waiting{{Code: "K7Q2M9", Since: here.AddDate(0, 0, -2)}}
-	three := append(one, Waiting{Code: "B4D6F8", Since: here.AddDate(0, 0, -1)}, Waiting{Code: "C3G5H7", Since: here})
+	one := []Waiting{{Code: "K7Q2M9", Since: start.AddDate(0, 0, -12)}}
+	three := append(one, Waiting{Code: "B4D6F8", Since: start.AddDate(0, 0, -11)}, Waiting{Code: "C3G5H7", Since: start.AddDate(0, 0, -10)})
 	for _, s := range []struct {
 		name, about string
 		kind        Kind
