@@ -444,7 +444,7 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	if i < 0 {
 		return
 	}
-	if a.Mail == ClaimedMail && act.Reason == tooLate { // being sent at this moment: its claim ends soon
+	if a.Mail == ClaimedMail && (act.Reason == tooLate || act.Reason == otherClock) { // being sent at this moment: its claim ends soon
 		p.Outbox[i].Again = s.At.Add(claimAtMost)
 		return
 	}
@@ -455,6 +455,10 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		return
 	}
 	switch {
+	case act.Reason == otherClock && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
+		say("withdrawn", "%s: %s is written anew", act.Reason, act.Key)
+		m.Key, m.From, m.Again = m.Key+"/again", time.Time{}, time.Time{}
+		p.write(s, m)
 	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
 		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
 		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, p.near(m, s.At))
