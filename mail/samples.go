@@ -56,6 +56,7 @@ func Samples(p practice.Practice, day time.Time, crisis string) ([]Sample, error
 		{"moved-elsewhere", "moved, not at the practice", with(func(f *Facts) { moved(f, start.AddDate(0, 0, -2)); f.Online = true })},
 		{"cancelled", "an appointment will not take place", with(func(f *Facts) { f.Kind = Cancelled })},
 		{"cancelled-far-away", "cancelled, for a client in another zone", with(func(f *Facts) { f.Kind, f.Zone = Cancelled, away })},
+		{"cancelled-elsewhere", "cancelled, where it was not to be at the practice", with(func(f *Facts) { f.Kind, f.Online = Cancelled, true })},
 		{"reminder-7d", "a reminder seven days before", with(func(f *Facts) { remind(f, "7d") })},
 		{"reminder-48h", "a reminder 48 hours before", with(func(f *Facts) { remind(f, "48h") })},
 		{"reminder-48h-sheet", "a reminder 48 hours before, with the sheet that was handed out", with(func(f *Facts) { remind(f, "48h"); f.Sheet = true })},

@@ -418,7 +418,7 @@ func (p *Pathway) settleCancel(s Step, act Act, tell func(*Fact, string, string,
 		return
 	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
-	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start})
+	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start, Online: a.Online})
 	if act.Reason != byClient && !p.clientKnows(*a) && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
 		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
 	}
