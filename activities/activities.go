@@ -116,7 +116,9 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 		activity.GetLogger(ctx).Error("a mail has nowhere to go", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
 	}
-	letter, err := mail.Write(a.Practice, facts(claimed))
+	f := facts(claimed)
+	f.UID, f.To, f.Written = mail.UID(claimed.To.ID, in.Pathway, claimed.Mail.Session), address, in.now(ctx)
+	letter, err := mail.Write(a.Practice, f)
 	if err != nil {
 		activity.GetLogger(ctx).Error("a mail cannot be written", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
@@ -157,7 +159,7 @@ func (a *Activities) address(c records.Claimed) string {
 func facts(c records.Claimed) mail.Facts {
 	f := mail.Facts{
 		Kind: mail.Kind(c.Mail.Kind), FirstName: c.To.GivenName, Zone: c.Zone, Start: c.Mail.Start, End: c.Mail.End,
-		Was: c.Mail.Was, Lead: c.Mail.Lead, Sheet: c.Mail.Sheet, Online: c.Mail.Online, Crisis: c.Mail.Crisis,
+		Was: c.Mail.Was, Lead: c.Mail.Lead, Sheet: c.Mail.Sheet, Online: c.Mail.Online, Crisis: c.Mail.Crisis, Revision: c.Mail.Revision,
 	}
 	if c.Mail.Zone != "" { // as it is now; the enrolment has the first
 		f.Zone = c.Mail.Zone

@@ -286,9 +286,22 @@ func TestAMailIsSentOnce(t *testing.T) {
 			To []struct{ Email, Name string } `json:"to"`
 		} `json:"personalizations"`
 		CustomArgs map[string]string `json:"custom_args"`
+		Content    []struct{ Type, Value string }
 	}
 	if err := json.Unmarshal([]byte(service.bodies[0]), &sent); err != nil {
 		t.Fatal(err)
+	}
+	if len(sent.Content) != 3 || sent.Content[2].Type != "text/calendar; method=REQUEST" {
+		t.Fatalf("it carries %+v, expected text, page and invitation", sent.Content)
+	}
+	id := o.ask(`select client::text from pathway`)
+	for _, line := range []string{"UID:" + mail.UID(id, "K7Q2M9", "preparation-1"), "SEQUENCE:0", "DTSTART;TZID=America/New_York:20260204T090000", "DTEND;TZID=America/New_York:20260204T100000", "LOCATION:12 Linden Street\\, Suite 3"} {
+		if !strings.Contains(sent.Content[2].Value, line+"\r\n") {
+			t.Errorf("%s is not in the invitation:\n%s", line, sent.Content[2].Value)
+		}
+	}
+	if attendee := "RSVP=FALSE:mailto:" + person.Email + "\r\n"; !strings.Contains(strings.ReplaceAll(sent.Content[2].Value, "\r\n ", ""), attendee) {
+		t.Errorf("%s is not in the invitation:\n%s", attendee, sent.Content[2].Value)
 	}
 	to := sent.Personalizations[0].To
 	if len(sent.Personalizations) != 1 || len(to) != 1 || to[0].Email != person.Email || to[0].Name != person.GivenName {

@@ -9,6 +9,12 @@ import (
 // Indiscreet is the package's own list, beside the tests' one.
 var Indiscreet = indiscreet
 
+// Words are those of every letter, for tests that look whether each is said somewhere.
+var Words = words
+
+// WriteIn writes a letter in other words, as a translation would, or one that says what it should not.
+var WriteIn = write
+
 // Trust lets tests talk to a TLS server of their own.
 func (s *Sender) Trust(c *x509.Certificate) {
 	roots := x509.NewCertPool()

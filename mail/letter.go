@@ -40,6 +40,11 @@ const (
 	StaffNews   Kind = "staff-news"
 )
 
+// Kinds lists them all.
+func Kinds() []Kind {
+	return []Kind{Booked, Moved, Cancelled, Reminder, ConsentDue, QuestionnaireDue, LetterReady, StaffNudge, StaffDigest, StaffUrgent, StaffNews}
+}
+
 // Facts are what a letter needs; nothing about the treatment is among them.
 type Facts struct {
 	Kind       Kind
@@ -52,6 +57,12 @@ type Facts struct {
 	Online     bool      // the appointment is not at the practice
 	Crisis     string    // questionnaire-due and letter-ready only: the crisis line's text
 	Waiting    []Waiting // staff only: what the letter speaks of
+
+	// Of the invitation in a letter that books, moves or cancels. Without UID or End it goes without: better than not at all.
+	UID      string    // [UID]
+	Revision int       // the appointment's: 1 as first booked, one more with each move
+	To       string    // the address that the letter goes to
+	Written  time.Time // when
 }
 
 // Waiting is one pathway of which a member of staff hears.
@@ -62,10 +73,11 @@ type Waiting struct {
 
 // Letter is one mail as the client receives it. Text and HTML say the same.
 type Letter struct {
-	Subject   string
-	Preheader string // what a mailbox shows beside the subject; it is part of HTML already
-	Text      string
-	HTML      string
+	Subject    string
+	Preheader  string // what a mailbox shows beside the subject; it is part of HTML already
+	Text       string
+	HTML       string
+	Invitation Invitation
 }
 
 //go:embed words/english.tmpl
@@ -87,7 +99,9 @@ var (
 
 // Write writes the letter for f in the practice's name. Its errors name the fact that is missing or wrong, or the
 // practice's setting that [Discreet] refuses; they never contain a person's name.
-func Write(p practice.Practice, f Facts) (Letter, error) {
+func Write(p practice.Practice, f Facts) (Letter, error) { return write(words, p, f) }
+
+func write(words *template.Template, p practice.Practice, f Facts) (Letter, error) {
 	if err := Discreet(p); err != nil {
 		return Letter{}, err
 	}
@@ -116,8 +130,18 @@ func Write(p practice.Practice, f Facts) (Letter, error) {
 	if v.Online { // an address, even below the signature, would send the client there
 		l.Location = ""
 	}
+	var summary, description string
+	if f.invites() {
+		summary, description = oneLine(say("summary")), oneLine(say("description"))
+	}
 	if err != nil {
 		return Letter{}, fmt.Errorf("mail: the words for %q: %w", f.Kind, err)
+	}
+	var invitation Invitation
+	if f.invites() {
+		if invitation, err = invite(p, f, v.When.ours, summary, description); err != nil {
+			return Letter{}, err
+		}
 	}
 	var html, text bytes.Buffer
 	if err := pageLayout.Execute(&html, l); err != nil {
@@ -126,7 +150,13 @@ func Write(p practice.Practice, f Facts) (Letter, error) {
 	if err := textLayout.Execute(&text, l); err != nil {
 		return Letter{}, fmt.Errorf("mail: the text for %q: %w", f.Kind, err)
 	}
-	return Letter{Subject: l.Subject, Preheader: l.Preheader, Text: text.String(), HTML: html.String()}, nil
+	return Letter{Subject: l.Subject, Preheader: l.Preheader, Text: text.String(), HTML: html.String(), Invitation: invitation}, nil
+}
+
+// invites says whether the letter carries an invitation. A reminder does not: it would bring back what the client has taken out
+// of their calendar.
+func (f Facts) invites() bool {
+	return f.UID != "" && !f.End.IsZero() && (f.Kind == Booked || f.Kind == Moved || f.Kind == Cancelled)
 }
 
 // view is what the words may refer to.

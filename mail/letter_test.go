@@ -257,31 +257,6 @@ var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|psycho\w*|psychedelic\w*|th
 // The words that the page's markup needs and nobody sees.
 var markup = strings.NewReplacer("color-scheme", "", "initial-scale=1", "", "prefers-", "")
 
-// shows: words-neutral, words-no-promises
-func TestNothingAboutTheTreatment(t *testing.T) {
-	t.Parallel()
-	p := samplePractice(t)
-	for name, f := range everyLetter(t) {
-		l, err := mail.Write(p, f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for part, text := range map[string]string{
-			"subject": l.Subject, "preheader": l.Preheader, "text": l.Text, "HTML": markup.Replace(l.HTML),
-			"from": p.Mail.Name + " " + p.Mail.From, "reply-to": p.Mail.ReplyTo,
-		} {
-			for _, list := range []*regexp.Regexp{unsaid, mail.Indiscreet} {
-				if word := list.FindString(text); word != "" {
-					t.Errorf("%s: %q stands in the %s", name, word, part)
-				}
-			}
-		}
-		if strings.Contains(l.HTML, "http") || strings.Contains(l.HTML, "<img") || strings.Contains(l.HTML, "url(") {
-			t.Errorf("%s: the page fetches or links to something", name)
-		}
-	}
-}
-
 // shows: words-neutral
 func TestAnIndiscreetPracticeIsRefused(t *testing.T) {
 	t.Parallel()
@@ -393,36 +368,6 @@ Linden Street Practice
 	if l.Text != want {
 		t.Errorf("got\n%s\nwant\n%s", l.Text, want)
 	}
-}
-
-// everyLetter has each kind at its longest and its plainest.
-func everyLetter(t testing.TB) map[string]mail.Facts {
-	near := mail.Facts{FirstName: "Ada", Zone: "America/New_York", Start: at(t, "2026-03-12T14:00:00Z"), Was: at(t, "2026-03-10T14:00:00Z"), Crisis: crisis}
-	far := near
-	far.FirstName, far.Zone = "Wilhelmina", "Australia/Lord_Howe"
-	all := map[string]mail.Facts{}
-	for where, f := range map[string]mail.Facts{"near": near, "far": far} {
-		for _, f.Online = range []bool{false, true} {
-			if f.Online {
-				where += "-online"
-			}
-			for _, kind := range []mail.Kind{mail.Booked, mail.Moved, mail.Cancelled, mail.ConsentDue, mail.QuestionnaireDue, mail.LetterReady} {
-				f.Kind = kind
-				all[string(kind)+"-"+where] = f
-			}
-			f.Kind = mail.Reminder
-			for _, lead := range []string{"7d", "48h", "24h", "2h"} {
-				f.Lead, f.Sheet = lead, lead == "48h"
-				all["reminder-"+lead+"-"+where] = f
-			}
-		}
-	}
-	all["questionnaire-due-some-day"] = mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis}
-	for _, kind := range []mail.Kind{mail.StaffNudge, mail.StaffDigest, mail.StaffUrgent, mail.StaffNews} {
-		all[string(kind)] = mail.Facts{Kind: kind, Waiting: waiting(t, "K7Q2M9")}
-	}
-	all["staff-digest-of-many"] = mail.Facts{Kind: mail.StaffDigest, Waiting: waiting(t, "K7Q2M9", "B2B2B2", "C3C3C3")}
-	return all
 }
 
 // waiting has one pathway more each day, from Tuesday 10 March 2026 at 10:00 in New York.

@@ -3,6 +3,7 @@ package mail
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -98,6 +99,7 @@ func (s *Sender) Send(ctx context.Context, p practice.Practice, id string, toNam
 func message(p practice.Practice, id, toName, toAddress string, l Letter) *sgmail.SGMailV3 {
 	// The order of the contents is SendGrid's rule: plain text first.
 	m := sgmail.NewSingleEmail(sgmail.NewEmail(p.Mail.Name, p.Mail.From), l.Subject, sgmail.NewEmail(toName, toAddress), l.Text, l.HTML)
+	attach(m, l.Invitation)
 	m.SetReplyTo(sgmail.NewEmail(p.Mail.Name, p.Mail.ReplyTo))
 	m.SetCustomArg("mail", id)
 	// Two appointments on the same day are two letters: without this, some mailboxes fold them into one.
@@ -111,6 +113,20 @@ func message(p practice.Practice, id, toName, toAddress string, l Letter) *sgmai
 		SetSubscriptionTracking(sgmail.NewSubscriptionTrackingSetting().SetEnable(false)).
 		SetGoogleAnalytics(sgmail.NewGaSetting().SetEnable(false)))
 	return m
+}
+
+// attach adds an invitation twice: as another form of the letter, which is what mailboxes offer to put into a calendar, and as a
+// file for those that do not look there. SendGrid takes no parameter of a type but the method, and adds the charset itself.
+func attach(m *sgmail.SGMailV3, in Invitation) {
+	if in.Text == "" {
+		return
+	}
+	m.AddContent(sgmail.NewContent("text/calendar; method="+in.Method, in.Text))
+	m.AddAttachment(sgmail.NewAttachment().
+		SetContent(base64.StdEncoding.EncodeToString([]byte(in.Text))).
+		SetType("application/ics").
+		SetFilename(invitationFile).
+		SetDisposition("attachment"))
 }
 
 func judge(answer *rest.Response) error {

@@ -3,6 +3,7 @@ package mail_test
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -367,6 +368,41 @@ func TestTheCall(t *testing.T) {
 	}
 	if !reflect.DeepEqual(sent, wanted) {
 		t.Errorf("got\n%s\nwant\n%s", c.body, want)
+	}
+}
+
+// The invitation is another form of the letter, and a file. A type with any parameter but the method would be refused
+// (sendgrid-java #552, sendgrid-nodejs #1313): no appointment's mail would go out.
+// shows: invitation
+func TestTheCallWithAnInvitation(t *testing.T) {
+	t.Parallel()
+	type part struct{ Type, Value string }
+	var sent struct {
+		Content     []part
+		Attachments []struct{ Content, Type, Filename, Disposition string }
+	}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	l := letter
+	l.Invitation = mail.Invitation{Method: "CANCEL", Text: "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"}
+	if err := mail.NewSender(s.URL, key, enough).Send(t.Context(), samplePractice(t), "m-7Q2K", "Zenobia", client, l); err != nil {
+		t.Fatal(err)
+	}
+	want := []part{{"text/plain", l.Text}, {"text/html", l.HTML}, {"text/calendar; method=CANCEL", l.Invitation.Text}}
+	if !reflect.DeepEqual(sent.Content, want) {
+		t.Errorf("the contents are %+v", sent.Content)
+	}
+	if len(sent.Attachments) != 1 {
+		t.Fatalf("the files are %+v", sent.Attachments)
+	}
+	file := sent.Attachments[0]
+	text, err := base64.StdEncoding.DecodeString(file.Content)
+	if err != nil || string(text) != l.Invitation.Text || file.Type != "application/ics" || file.Filename != "appointment.ics" || file.Disposition != "attachment" {
+		t.Errorf("the file is %+v: %v", file, err)
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	noMail   = "the client wants no mail"
 
 	overtakenMail = "what it says no longer holds"
+	otherClock    = "the client's clock is another now"
 
 	// unmeasured marks the cancellation of a session for which nothing but the client's measure was missing.
 	unmeasured = "unmeasured"
@@ -164,6 +165,8 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 			acts = append(acts, withdrawal(m, overtakenMail))
 		case !m.Until.IsZero() && !m.Until.After(now):
 			acts = append(acts, withdrawal(m, tooLate))
+		case p.elsewhere(m):
+			acts = append(acts, withdrawal(m, otherClock))
 		}
 	}
 	return acts

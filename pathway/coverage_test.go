@@ -223,6 +223,8 @@ var protocolRules = slices.Concat(
 		"mail-at-once", "the two-hour reminder and a cancellation within 48 hours at once",
 		"mail-spread", "spread over the first minutes",
 		"times-in-both-zones", "times on the client's clock and, where it differs, the practice's",
+		"invitation", "booked, moved and cancelled bring a calendar invitation: one appointment all its life, the newest word counts",
+		"invitation-zone", "an invitation means the same moment in every calendar, across summer time too",
 		"wall-clock", "a session keeps its hour across a change to or from summer time",
 		"mail-permission", "without permission every client mail is a telephone task",
 		"contact-change", "a new zone or new weekly times count at once",

@@ -65,7 +65,7 @@ type Mail struct {
 	Until    time.Time `json:"until,omitzero"`     // after this it is too late; zero: never
 	AnyHour  bool      `json:"any_hour,omitempty"` // it goes out at night, too
 	GivenUp  bool      `json:"given_up,omitempty"` // it did not go out, or nobody knows whether it did
-	Again    time.Time `json:"again,omitzero"`     // it was being sent when it became too late: look again then
+	Again    time.Time `json:"again,omitzero"`     // it was being sent when it was to be taken back: look again then
 }
 
 // write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
@@ -121,7 +121,7 @@ func (p *Pathway) spoken(m Mail) string {
 func (p *Pathway) Sendable(now time.Time) []Mail {
 	var all []Mail
 	for _, m := range p.Outbox {
-		if !p.leaves(m, now).After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !m.GivenUp && m.Again.IsZero() {
+		if !p.leaves(m, now).After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !p.elsewhere(m) && !m.GivenUp && m.Again.IsZero() {
 			all = append(all, m)
 		}
 	}
@@ -246,6 +246,12 @@ func (p *Pathway) stale(m Mail) bool {
 		return false
 	}
 	return a == nil || a.Revision != m.Revision || a.State == Cancelled || a.State == CancelledLate
+}
+
+// elsewhere says whether a mail was written for another clock than the client has by now: it would tell them that clock's time, and
+// wait for its morning.
+func (p *Pathway) elsewhere(m Mail) bool {
+	return m.Staff == "" && m.Zone != "" && m.Zone != p.Contact.Zone
 }
 
 func reminderKey(a Appointment, rule string) string {

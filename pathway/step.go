@@ -460,7 +460,7 @@ func (p *Pathway) settleCancel(s Step, act Act, answer Answer, tell func(*Fact, 
 		return
 	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
-	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start})
+	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start, Online: a.Online})
 	if act.Reason != byClient && !p.clientKnows(*a) && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
 		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
 	}
@@ -486,7 +486,7 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	if i < 0 {
 		return
 	}
-	if a.Mail == ClaimedMail && act.Reason == tooLate { // being sent at this moment: its claim ends soon
+	if a.Mail == ClaimedMail && (act.Reason == tooLate || act.Reason == otherClock) { // being sent at this moment: its claim ends soon
 		p.Outbox[i].Again = s.At.Add(claimAtMost)
 		return
 	}
@@ -497,6 +497,10 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		return
 	}
 	switch {
+	case act.Reason == otherClock && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
+		say("withdrawn", "%s: %s is written anew", act.Reason, act.Key)
+		m.Key, m.From, m.Again = m.Key+"/again", time.Time{}, time.Time{}
+		p.write(s, m)
 	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
 		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
 		p.callUnsent(s.At, m, p.spoken(m), p.near(m, s.At))

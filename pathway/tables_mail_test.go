@@ -380,6 +380,12 @@ func TestSessionsBookedMovedCancelled(t *testing.T) {
 			t.Errorf("%s did not go out; mails %+v", row.key, h.mails)
 		}
 	}
+	// One that was to be elsewhere is cancelled as such: its mail sends nobody to the practice.
+	h.p.appointment("preparation-2").Online = true
+	h.must("cancel-session", "by", "c-desk", "session", "preparation-2", "wish_of", "client")
+	if m := h.sent(CancelledMail); len(m) != 2 || m[0].Online || !m[1].Online {
+		t.Errorf("cancelled %+v", m)
+	}
 }
 
 // Opting out of mail: what a mail would say becomes a telephone task, and care goes on to its end.

@@ -16,6 +16,7 @@ type witness struct {
 	team      CareTeam
 	mail      bool // may be sent
 	zone      *time.Location
+	there     *time.Location // where the client is
 	seq       int
 	facts     []*fact
 	visits    []*visit
@@ -76,7 +77,7 @@ func (v *visit) was(kind Kind) bool {
 func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
-	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
+	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), there: mustZone(e.Zone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
 		keys: map[string]bool{}, spoken: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
@@ -131,6 +132,9 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 	case "contact":
 		if said.raw("mail_permission") != "" {
 			w.mail = said.yes("mail_permission")
+		}
+		if zone := said.text("zone"); zone != "" {
+			w.there = mustZone(zone)
 		}
 	case "correct":
 		w.correct(f)
@@ -1093,7 +1097,10 @@ func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
 	if !m.Was.IsZero() && m.Was.Before(expected) {
 		expected = m.Was
 	}
-	local := now.In(mustZone(m.Zone))
+	if m.Zone != w.there.String() {
+		return fmt.Errorf("the mail %s says the time in %s to a client in %s", m.Key, m.Zone, w.there)
+	}
+	local := now.In(w.there)
 	near := (m.Kind == CancelledMail || m.Kind == MovedMail) && expected.Sub(now) <= 48*time.Hour
 	waited := m.Kind == BookedMail && m.Start.Sub(now) < 13*time.Hour // until the morning it would be over
 	if hour := local.Hour(); (hour < 8 || hour >= 20) && m.Lead != "2h" && !near && !waited {

@@ -1,6 +1,7 @@
 package records_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,6 +62,42 @@ func TestAClaimSaysWhatIsToBeSentToWhom(t *testing.T) {
 	}
 	if want := c.p.Outbox[0]; encoded(t, claimed.Mail) != encoded(t, want) {
 		t.Errorf("it says %s, expected %s", encoded(t, claimed.Mail), encoded(t, want))
+	}
+}
+
+// A mail waits, and the client goes to another zone: it is taken back and written anew. One that is being sent just then is left; where
+// that fails, it is written anew as well, and where it went out, not.
+// shows: mail-hours, contact-change
+func TestAMailFollowsItsReader(t *testing.T) {
+	t.Parallel()
+	for _, sends := range []pathway.MailStatus{"", pathway.PendingMail, pathway.SentMail} {
+		c := outbox(t)
+		var claimed records.Claimed
+		if sends != "" {
+			claimed, _ = c.claim(time.Minute)
+		}
+		c.must("contact", `{"by":"c-desk","zone":"Asia/Tokyo"}`)
+		c.work()
+		if sends != "" {
+			c.mailIs("claimed")
+			c.settle(claimed, sends)
+			if sends == pathway.SentMail {
+				c.p.Delivered(booked)
+			}
+			c.now = c.now.Add(5 * time.Minute)
+			c.work()
+		}
+		rows := ask[string](c.house, `select string_agg(key || ' ' || status || ' ' || coalesce(body->>'zone', 'none'), ', ' order by key) from mail where key like $1 || '%'`, booked)
+		first, again, _ := strings.Cut(rows, ", ")
+		if sends == pathway.SentMail {
+			if !strings.HasPrefix(first, booked+" sent") || again != "" {
+				t.Errorf("sent meanwhile: found %s", rows)
+			}
+			continue
+		}
+		if !strings.HasPrefix(first, booked+" withdrawn") || again != booked+"/again pending Asia/Tokyo" {
+			t.Errorf("%q meanwhile: found %s", sends, rows)
+		}
 	}
 }
 

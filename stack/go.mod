@@ -21,6 +21,7 @@ require (
 
 require (
 	github.com/VictoriaMetrics/metrics v1.35.3 // indirect
+	github.com/arran4/golang-ical v0.3.4 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/jackc/tern/v2 v2.3.4 // indirect
 	github.com/prometheus/otlptranslator v1.0.0 // indirect

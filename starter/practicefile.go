@@ -36,10 +36,14 @@ func (d *desk) practiceCommand() *cobra.Command {
 	return c
 }
 
-func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile string) error {
+// filesAskedFor reads the practice's files that a command line names, and where it names none, those of the settings.
+func (d *desk) filesAskedFor(args []string, protocolFile string) (settings, practice.Practice, pathway.Protocol, error) {
+	none := func(err error) (settings, practice.Practice, pathway.Protocol, error) {
+		return nil, practice.Practice{}, pathway.Protocol{}, err
+	}
 	s, err := d.settings()
 	if err != nil {
-		return err
+		return none(err)
 	}
 	files := settings{"KAP_PRACTICE": s["KAP_PRACTICE"], "KAP_PROTOCOL": s["KAP_PROTOCOL"]}
 	if len(args) == 1 {
@@ -52,8 +56,13 @@ func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile st
 	var f *failure
 	if errors.As(err, &f) { // it was a file that was asked about, not a setting
 		_, what, _ := strings.Cut(strings.TrimSuffix(f.sentence, "; correct the file or the setting"), ": ")
-		return usage("%s", what)
+		return none(usage("%s", what))
 	}
+	return files, house, protocol, err
+}
+
+func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile string) error {
+	files, house, protocol, err := d.filesAskedFor(args, protocolFile)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (s said) wants(t *testing.T, code int, texts ...string) {
 func TestHelpFitsAnOldTerminal(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"enrol", "--help"}, {"record", "--help"}, {"show", "--help"}, {"list", "--help"}, {"find", "--help"}, {"today", "--help"}, {"tasks", "--help"},
-		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}} {
+		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"mail", "--help"}, {"mail", "preview", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}} {
 		s := command(t, nil, "", args...)
 		s.wants(t, done)
 		for line := range strings.Lines(s.out) {
@@ -131,6 +131,11 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		{[]string{"releases", "use", "the newest"}, misuse, "expected the name of a release"},
 		{[]string{"releases", "use", "v1.2.3"}, unreachable, "Temporal does not answer at " + nowhere},
 		{[]string{"releases"}, unreachable, "Temporal does not answer at " + nowhere},
+		{[]string{"mail", "preview", "--to", ""}, misuse, "--to: found nothing, expected a folder"},
+		{[]string{"mail", "preview", "--to", "."}, misuse, "--to: . holds something other than a preview"},
+		{[]string{"mail", "preview", "--to", "main.go"}, misuse, "--to: main.go: not a directory"},
+		{[]string{"mail", "preview", "/nowhere.yaml"}, misuse, "/nowhere.yaml"},
+		{[]string{"mail", "preview", "a", "b"}, misuse, "expected at most the practice's file"},
 		{[]string{"prepare-namespace", "--wait", "1s"}, unreachable, "Temporal does not answer at " + nowhere},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {

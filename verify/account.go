@@ -28,6 +28,7 @@ type account struct {
 	outcome pathway.Outcome
 	ended   time.Time
 	mails   []permission
+	clocks  []clock
 	sent    map[string]bool
 	acted   map[string]pathway.Role // as which clinician somebody has acted
 
@@ -126,6 +127,12 @@ type former struct {
 type permission struct {
 	step    int
 	allowed bool
+}
+
+// clock is where the client is from a step on.
+type clock struct {
+	step int
+	zone string
 }
 
 var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -231,6 +238,9 @@ func (a *account) hear(l records.ChainedLine) {
 	case "contact":
 		if f.said.text("mail_permission") != "" {
 			a.mails = append(a.mails, permission{a.step, f.said.yes("mail_permission")})
+		}
+		if zone := f.said.text("zone"); zone != "" {
+			a.clocks = append(a.clocks, clock{a.step, zone})
 		}
 	case "correct":
 		a.correct(f)

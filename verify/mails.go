@@ -85,9 +85,15 @@ func (a *account) lateReminder(at time.Time, f pathway.Fact) {
 	}
 }
 
-// atNight: mail keeps to its hours on the reader's clock, unless it may go at any.
+// atNight: mail keeps to its hours on the clock where its reader was, unless it may go at any.
 func (a *account) atNight(at time.Time, f pathway.Fact) {
-	zone, err := time.LoadLocation(f.Zone)
+	there := a.began.Zone
+	for _, c := range a.clocks {
+		if c.step <= f.After {
+			there = c.zone
+		}
+	}
+	zone, err := time.LoadLocation(there)
 	if err != nil || f.Night {
 		return
 	}

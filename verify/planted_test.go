@@ -280,6 +280,10 @@ var plants = []struct {
 		return j
 	}},
 
+	{"sent-at-night", "completed", func(j journal) journal { // where the client has gone by then
+		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","zone":"Asia/Tokyo"}`)
+	}},
+
 	// What is on record, and what is not proved.
 	{"deviation", "held", func(j journal) journal { return j }},
 	{"known-after-the-ending", "completed", func(j journal) journal {

@@ -15,7 +15,7 @@ import (
 
 // A session is moved after its first reminder went out: the client hears of the move, is reminded before the new time, and
 // of the old time nothing more.
-// shows: reminders
+// shows: reminders, invitation
 func TestAMoveAfterAReminder(t *testing.T) {
 	t.Parallel()
 	h := sharedHouse(t)
@@ -41,6 +41,7 @@ func TestAMoveAfterAReminder(t *testing.T) {
 	if b := p.books(); b.Mails["moved/preparation-2/r2"].Arrived != 1 {
 		t.Errorf("no mail says that the session was moved: %s", shown(b.Mails))
 	}
+	p.invitedAnew(ctx, to)
 	p.forwardUntil("the session to be recorded", func(s pathway.Status) bool { return asks(s, plot[5]) })
 	p.settle()
 
@@ -66,6 +67,51 @@ func TestAMoveAfterAReminder(t *testing.T) {
 			t.Errorf("the reminder due %s before %s was written on %s", before, to, at)
 		}
 	}
+}
+
+// invitedAnew: the calendar that was given the appointment is given the same one, at its new time.
+func (p *person) invitedAnew(ctx context.Context, to time.Time) {
+	p.t.Helper()
+	conn, err := pgx.Connect(ctx, p.h.DatabaseURL())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var email string
+	if err := conn.QueryRow(ctx, `select email from client c join pathway p on p.client = c.id where p.code = $1`, p.code).Scan(&email); err != nil {
+		p.t.Fatal(err)
+	}
+	mails, err := p.h.inbox(ctx, email)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	said := map[string][]string{} // by each appointment's UID, what was said of it
+	for _, m := range mails {
+		line := func(name string) string {
+			_, rest, _ := strings.Cut(m.Invitation, "\r\n"+name)
+			text, _, _ := strings.Cut(rest, "\r\n")
+			return text
+		}
+		if m.Invitation != "" {
+			uid := line("UID:")
+			said[uid] = append(said[uid], m.Method+" "+line("SEQUENCE:")+" "+line("DTSTART;"))
+		}
+	}
+	want := fmt.Sprintf("REQUEST 1 TZID=America/New_York:%s", to.In(newYork(p.t)).Format("20060102T150405"))
+	for _, all := range said {
+		if len(all) == 2 && strings.HasPrefix(all[0], "REQUEST 0 TZID=") && all[1] == want {
+			return
+		}
+	}
+	p.t.Errorf("no appointment was offered and then moved with %s: %q", want, said)
+}
+
+func newYork(t testing.TB) *time.Location {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
 }
 
 func reminders(b books) []string {

@@ -15,6 +15,7 @@ import (
 // Whatever is posted as a mail: it is kept and can be shown, or refused as SendGrid would.
 func FuzzSend(f *testing.F) {
 	f.Add([]byte(call("ada@client.example")))
+	f.Add([]byte(invited(f, "appointment.ics")))
 	for _, body := range []string{``, `null`, `{}`, `[]`, `{"personalizations":[{"to":[null]}]}`, `{"personalizations":[null],"content":[null],"from":null}`, `{"from":{"email":"\u0000"}}`, `{"headers":{"a":1}}`} {
 		f.Add([]byte(body))
 	}

@@ -43,8 +43,18 @@ type Message struct {
 	Subject    string            `json:"subject"`
 	Text       string            `json:"text"`
 	HTML       string            `json:"html"`
+	Invitation string            `json:"invitation,omitempty"` // the text/calendar part
+	Method     string            `json:"method,omitempty"`     // of the invitation
+	Files      []File            `json:"files,omitempty"`
 	CustomArgs map[string]string `json:"custom_args"`
 	Headers    map[string]string `json:"headers"`
+}
+
+// File is an attachment.
+type File struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Content []byte `json:"content"`
 }
 
 // Inbox keeps messages in a folder. Its methods may be called by many goroutines; two Inboxes must not share a folder.

@@ -3,6 +3,7 @@ package inbox_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,6 +165,52 @@ func TestTakenAndShown(t *testing.T) {
 	}
 }
 
+const invitation = "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:<b>\r\nEND:VCALENDAR\r\n"
+
+// invited is a call with an invitation, as another form of the letter and as a file.
+func invited(t testing.TB, name string) string {
+	t.Helper()
+	file, err := json.Marshal(map[string]string{"content": base64.StdEncoding.EncodeToString([]byte(invitation)), "type": "application/ics", "filename": name, "disposition": "attachment"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := json.Marshal(map[string]string{"type": "text/calendar; method=REQUEST", "value": invitation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer(`</b></p>"}]`, `</b></p>"}, `+string(part)+`], "attachments": [`+string(file)+`]`).Replace(call("ada@client.example"))
+}
+
+func TestAnInvitationIsKeptAndShown(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for _, name := range []string{"appointment.ics", `../"x".html`} {
+		answer, text, err := post(t, t.Context(), s, invited(t, name))
+		if err != nil || answer.StatusCode != http.StatusAccepted {
+			t.Fatal(answer, err, text)
+		}
+		m := messages(t, s, "")[0]
+		if m.Invitation != invitation || m.Method != "REQUEST" || len(m.Files) != 1 || m.Files[0].Name != name || m.Files[0].Type != "application/ics" || string(m.Files[0].Content) != invitation {
+			t.Errorf("kept %+v", m)
+		}
+		_, page := get(t, s, "/messages/"+m.ID)
+		for _, want := range []string{"The invitation, REQUEST", "SUMMARY:&lt;b&gt;", `href="/messages/` + m.ID + `/files/1"`, "Reply-To", "X-Entity-Ref-ID", "Custom: mail"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%q is not on the page:\n%s", want, page)
+			}
+		}
+		answer, text = get(t, s, "/messages/"+m.ID+"/files/1")
+		if text != invitation || !strings.HasPrefix(answer.Header.Get("Content-Disposition"), "attachment; filename=") || answer.Header.Get("Content-Type") != "application/octet-stream" {
+			t.Errorf("the file is %q with %v", text, answer.Header)
+		}
+		for _, n := range []string{"0", "2", "-1", "x"} {
+			if answer, _ := get(t, s, "/messages/"+m.ID+"/files/"+n); answer.StatusCode != http.StatusNotFound {
+				t.Errorf("file %s: %d", n, answer.StatusCode)
+			}
+		}
+	}
+}
+
 func TestEveryPageIsStrict(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
@@ -268,23 +315,28 @@ func TestWhatSendGridRefuses(t *testing.T) {
 		status int
 		field  string // "" stands for null
 	}{
-		"no key":                {good, func(r *http.Request) { r.Header.Del("Authorization") }, 401, ""},
-		"another kind of key":   {good, func(r *http.Request) { r.Header.Set("Authorization", "Basic eDp5") }, 401, ""},
-		"an empty key":          {good, func(r *http.Request) { r.Header.Set("Authorization", "Bearer  ") }, 401, ""},
-		"not JSON by its type":  {good, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415, ""},
-		"not JSON":              {"{", nil, 400, ""},
-		"an ill-typed field":    {strings.Replace(good, `"Your appointment <on> Thursday"`, "7", 1), nil, 400, "subject"},
-		"nobody to send to":     {`{}`, nil, 400, "personalizations"},
-		"an empty to":           {strings.Replace(good, `[{"email": "ada@client.example", "name": "Ada"}]`, "[]", 1), nil, 400, "personalizations.0.to"},
-		"a bad address":         {call("ada"), nil, 400, "personalizations.0.to.0.email"},
-		"a name in the address": {call("Ada <ada@client.example>"), nil, 400, "personalizations.0.to.0.email"},
-		"no from":               {strings.Replace(good, `"from"`, `"form"`, 1), nil, 400, "from.email"},
-		"a bad reply_to":        {strings.Replace(good, "desk@linden.example", "desk", 1), nil, 400, "reply_to.email"},
-		"no subject":            {strings.Replace(good, "Your appointment <on> Thursday", "", 1), nil, 400, "subject"},
-		"no content":            {strings.Replace(good, `"content"`, `"contents"`, 1), nil, 400, "content"},
-		"an empty content":      {strings.Replace(good, `"Hello Ada"`, `""`, 1), nil, 400, "content.0.value"},
-		"HTML before text":      {strings.NewReplacer("text/plain", "text/html", "text/html", "text/plain").Replace(good), nil, 400, "content.1.type"},
-		"too large":             {strings.Replace(good, "Hello Ada", strings.Repeat("x", 1<<20), 1), nil, 413, ""},
+		"no key":                       {good, func(r *http.Request) { r.Header.Del("Authorization") }, 401, ""},
+		"another kind of key":          {good, func(r *http.Request) { r.Header.Set("Authorization", "Basic eDp5") }, 401, ""},
+		"an empty key":                 {good, func(r *http.Request) { r.Header.Set("Authorization", "Bearer  ") }, 401, ""},
+		"not JSON by its type":         {good, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415, ""},
+		"not JSON":                     {"{", nil, 400, ""},
+		"an ill-typed field":           {strings.Replace(good, `"Your appointment <on> Thursday"`, "7", 1), nil, 400, "subject"},
+		"nobody to send to":            {`{}`, nil, 400, "personalizations"},
+		"an empty to":                  {strings.Replace(good, `[{"email": "ada@client.example", "name": "Ada"}]`, "[]", 1), nil, 400, "personalizations.0.to"},
+		"a bad address":                {call("ada"), nil, 400, "personalizations.0.to.0.email"},
+		"a name in the address":        {call("Ada <ada@client.example>"), nil, 400, "personalizations.0.to.0.email"},
+		"no from":                      {strings.Replace(good, `"from"`, `"form"`, 1), nil, 400, "from.email"},
+		"a bad reply_to":               {strings.Replace(good, "desk@linden.example", "desk", 1), nil, 400, "reply_to.email"},
+		"no subject":                   {strings.Replace(good, "Your appointment <on> Thursday", "", 1), nil, 400, "subject"},
+		"no content":                   {strings.Replace(good, `"content"`, `"contents"`, 1), nil, 400, "content"},
+		"an empty content":             {strings.Replace(good, `"Hello Ada"`, `""`, 1), nil, 400, "content.0.value"},
+		"HTML before text":             {strings.NewReplacer("text/plain", "text/html", "text/html", "text/plain").Replace(good), nil, 400, "content.1.type"},
+		"a type with a charset":        {strings.Replace(good, "text/html", "text/html; charset=utf-8", 1), nil, 400, "content.1.type"},
+		"an invitation with a charset": {strings.Replace(invited(t, "a.ics"), "text/calendar; method=REQUEST", "text/calendar; charset=utf-8; method=REQUEST", 1), nil, 400, "content.2.type"},
+		"a file's type with a charset": {strings.Replace(invited(t, "a.ics"), "application/ics", "application/ics; charset=utf-8", 1), nil, 400, "attachments.0.type"},
+		"a file that is not base64":    {strings.Replace(invited(t, "a.ics"), `{"content":"`, `{"content":"*`, 1), nil, 400, "attachments.0.content"},
+		"a file without a name":        {invited(t, ""), nil, 400, "attachments.0.filename"},
+		"too large":                    {strings.Replace(good, "Hello Ada", strings.Repeat("x", 1<<20), 1), nil, 413, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,11 @@ type call struct {
 		Type  string `json:"type"`
 		Value string `json:"value"`
 	} `json:"content"`
+	Attachments []struct {
+		Content  string `json:"content"`
+		Type     string `json:"type"`
+		Filename string `json:"filename"`
+	} `json:"attachments"`
 	Headers    map[string]string `json:"headers"`
 	CustomArgs map[string]string `json:"custom_args"`
 }
@@ -170,11 +176,37 @@ func (c call) check() []problem {
 			add(fmt.Sprintf("content.%d.value", i), "The content value must be a string at least one character in length.")
 		case part.Type == "":
 			add(fmt.Sprintf("content.%d.type", i), "The content type must be a string at least one character in length.")
+		case !plainType(part.Type):
+			add(fmt.Sprintf("content.%d.type", i), "The content type cannot contain ';', or CRLF characters.")
 		case part.Type == "text/plain" && i > 0:
 			add(fmt.Sprintf("content.%d.type", i), "The text/plain content must come first, followed by text/html.")
 		}
 	}
+	for i, file := range c.Attachments {
+		_, err := base64.StdEncoding.DecodeString(file.Content)
+		switch {
+		case file.Content == "" || err != nil:
+			add(fmt.Sprintf("attachments.%d.content", i), "The attachment content must be base64 encoded.")
+		case file.Filename == "" || strings.ContainsAny(file.Filename, "\r\n"):
+			add(fmt.Sprintf("attachments.%d.filename", i), "The filename must be a string at least one character in length, without CRLF characters.")
+		case !plainType(file.Type):
+			add(fmt.Sprintf("attachments.%d.type", i), "The attachment type cannot contain ';', or CRLF characters.")
+		}
+	}
 	return found
+}
+
+// plainType says whether SendGrid takes a type: without parameters, but for an invitation's method, which it lets through
+// (sendgrid-nodejs #217).
+func plainType(text string) bool {
+	kind, method, has := strings.Cut(text, ";")
+	if has {
+		method, has = strings.CutPrefix(strings.TrimSpace(method), "method=")
+		if !has || strings.TrimSpace(kind) != "text/calendar" || strings.Contains(method, ";") {
+			return false
+		}
+	}
+	return !strings.ContainsAny(text, "\r\n")
 }
 
 func (c call) messages() []Message {
@@ -198,6 +230,13 @@ func (c call) messages() []Message {
 			case "text/html":
 				m.HTML = part.Value
 			}
+			if kind, parameters, err := mime.ParseMediaType(part.Type); err == nil && kind == "text/calendar" {
+				m.Invitation, m.Method = part.Value, parameters["method"]
+			}
+		}
+		for _, file := range c.Attachments {
+			content, _ := base64.StdEncoding.DecodeString(file.Content) // it was checked
+			m.Files = append(m.Files, File{file.Filename, file.Type, content})
 		}
 		all = append(all, m)
 	}

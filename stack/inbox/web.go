@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -23,7 +25,7 @@ var (
 )
 
 func page(name string) *template.Template {
-	return template.Must(template.New(name).Funcs(template.FuncMap{"join": join}).ParseFS(files, "pages/"+name))
+	return template.Must(template.New(name).Funcs(template.FuncMap{"join": join, "nth": func(i int) int { return i + 1 }}).ParseFS(files, "pages/"+name))
 }
 
 const (
@@ -36,19 +38,21 @@ const (
 
 // Handler serves SendGrid's call and the pages:
 //
-//	POST /v3/mail/send         SendGrid's call
-//	GET  /                     the list, newest first; ?to= one recipient's, ?page= from 1
-//	GET  /messages/{id}        one message
-//	GET  /messages/{id}/html   its HTML alone, as the page above frames it
-//	GET  /messages.json        for programs: []Message, newest first; ?to= one recipient's
-//	GET  /faults               Faults
-//	POST /faults               Faults, as JSON or from the form on the list
+//	POST /v3/mail/send             SendGrid's call
+//	GET  /                         the list, newest first; ?to= one recipient's, ?page= from 1
+//	GET  /messages/{id}            one message
+//	GET  /messages/{id}/html       its HTML alone, as the page above frames it
+//	GET  /messages/{id}/files/{n}  a file that came with it, from 1, to be kept
+//	GET  /messages.json            for programs: []Message, newest first; ?to= one recipient's
+//	GET  /faults                   Faults
+//	POST /faults                   Faults, as JSON or from the form on the list
 func (in *Inbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v3/mail/send", in.send)
 	mux.HandleFunc("GET /{$}", in.showList)
 	mux.HandleFunc("GET /messages/{id}", in.showMessage)
 	mux.HandleFunc("GET /messages/{id}/html", in.showHTML)
+	mux.HandleFunc("GET /messages/{id}/files/{n}", in.showFile)
 	mux.HandleFunc("GET /messages.json", in.showJSON)
 	mux.HandleFunc("GET /faults", in.showFaults)
 	mux.HandleFunc("POST /faults", in.setFaults)
@@ -114,6 +118,23 @@ func (in *Inbox) showHTML(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", messagePolicy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	io.WriteString(w, m.HTML)
+}
+
+func (in *Inbox) showFile(w http.ResponseWriter, r *http.Request) {
+	m, ok := in.wanted(w, r)
+	if !ok {
+		return
+	}
+	n, err := strconv.Atoi(r.PathValue("n"))
+	if err != nil || n < 1 || n > len(m.Files) {
+		http.Error(w, "There is no such file.", http.StatusNotFound)
+		return
+	}
+	file := m.Files[n-1]
+	// Whatever it says of itself, a browser keeps it and shows nothing of it here.
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(file.Name)}))
+	w.Write(file.Content)
 }
 
 func (in *Inbox) wanted(w http.ResponseWriter, r *http.Request) (Message, bool) {
