@@ -200,6 +200,7 @@ var protocolRules = slices.Concat(
 	rulesOf("Tasks",
 		"task-derived", "a task follows from the state: who, what, since, due, how urgent; and is done when the state says so",
 		"task-human-act", "a human act is done when somebody records it",
+		"refused-signal", "a message that was refused and whose sender could not be told is somebody's task",
 		"urgent-at-once", "urgent ones reach their people at once",
 		"urgent-hourly-until-acknowledged", "hourly until acknowledged",
 		"urgent-on-call", "after two hours the on-call number's holder too",

@@ -1,6 +1,7 @@
 package pathway
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,15 +242,75 @@ func TestRefusalsRepeatNothingThatMayBeSomebodysOwnWords(t *testing.T) {
 	}
 }
 
-func TestARefusedSignalRaisesAttention(t *testing.T) {
+// A signal cannot answer: that one was refused is the task of whoever sent it, until they have sent it as it should be, or say that it is done.
+// shows: refused-signal
+func TestARefusedSignalIsATask(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.p.NobodyHeard()
-	if got := h.p.Status(h.now).Attention; got != TaskAttention {
-		t.Errorf("attention %q", got)
+	signal := func(h *house, raw string) {
+		if _, err := h.p.Record("prescriber-clearance", []byte(raw), h.now); err == nil {
+			t.Fatalf("%s was taken", raw)
+		}
+		h.p.NobodyHeard()
+		h.work()
 	}
-	h.clear()
-	if got := h.p.Status(h.now).Attention; got != NoAttention {
-		t.Errorf("attention %q after somebody was heard", got)
+	const key = "refused/prescriber-clearance"
+	attention := func(h *house) Attention { return h.p.Status(h.now).Attention }
+	for _, row := range []struct {
+		raw   string
+		by    Role
+		staff string
+	}{
+		{`{"by":"p-singh","decision":"cleared"}`, Prescriber, "p-singh"},
+		{`{"by":"t-lane","decision":"cleared"}`, Therapist, "t-lane"},
+		{`{"by":"x-nobody","decision":"cleared"}`, Coordinator, "c-desk"},
+		{`cleared`, Coordinator, "c-desk"},
+	} {
+		h := newHouse(t)
+		signal(h, row.raw)
+		task := h.task(key)
+		if task == nil || task.By != row.by || attention(h) != TaskAttention {
+			t.Errorf("%s: attention %s, owed %+v", row.raw, attention(h), task)
+			continue
+		}
+		if !slices.ContainsFunc(h.sent(NudgeMail), func(m Mail) bool { return m.Staff == row.staff }) {
+			t.Errorf("%s: %s does not hear of it", row.raw, row.staff)
+		}
+		h.evaluate("suitable") // something else
+		if h.task(key) == nil {
+			t.Errorf("%s: forgotten once somebody spoke of something else", row.raw)
+		}
+		again := h.fork(t)
+		again.clear()
+		if (again.task(key) == nil) != (row.staff == "p-singh") {
+			t.Errorf("%s, and then as it should be, by the prescriber: owed %v", row.raw, again.keys())
+		}
+		h.must("task-done", "by", row.staff, "task", key, "outcome", "done")
+		if h.task(key) != nil || attention(h) != NoAttention {
+			t.Errorf("%s: attention %s, owed %v", row.raw, attention(h), h.keys())
+		}
+	}
+	// Whoever takes over the steps knows of it, and a pathway that has ended still asks.
+	h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
+	h.evaluate("decline", "reason", "other")
+	h.must("referral", "by", "t-lane", "to", "clinic", "purpose", "care")
+	h.must("task-done", "by", "t-lane", "task", "conversation", "outcome", "reached")
+	h.must("task-done", "by", "t-lane", "task", "letter", "outcome", "done")
+	signal(h, `{"by":"p-singh","decision":"cleared"}`)
+	if h.p.Outcome == "" || h.task(key) == nil {
+		t.Errorf("outcome %q, owed %v", h.p.Outcome, h.keys())
+	}
+	again, err := Enrol(h.p.Enrolment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range h.steps {
+		again.Settle(s, h.answers[i])
+	}
+	if !slices.Equal(again.Missed, h.p.Missed) {
+		t.Errorf("the steps tell of %+v, the pathway of %+v", again.Missed, h.p.Missed)
+	}
+	h.must("task-done", "by", "p-singh", "task", key, "outcome", "done")
+	if h.task(key) != nil {
+		t.Errorf("owed %v", h.keys())
 	}
 }

@@ -72,7 +72,7 @@ func FuzzMessage(f *testing.F) {
 // facts are all that a pathway knows, but for what it notes of those who were refused.
 func facts(t *testing.T, p Pathway) []byte {
 	t.Helper()
-	p.Pending, p.Refused, p.Woken, p.Unheard = nil, nil, time.Time{}, false
+	p.Pending, p.Refused, p.Woken = nil, nil, time.Time{}
 	text, err := json.Marshal(p)
 	if err != nil {
 		t.Fatalf("the pathway cannot be handed on: %v", err)

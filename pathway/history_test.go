@@ -1024,6 +1024,9 @@ func (h *history) malformed() {
 	if _, err := h.p.Record("safety-plan", []byte(raw), h.now); err == nil || len(h.p.SafetyPlans) != before {
 		h.fail("%s was taken", raw)
 	}
+	if percent(h.chance, 30) { // it was a signal
+		h.p.NobodyHeard()
+	}
 	h.tell("malformed %s", raw)
 	h.work()
 }

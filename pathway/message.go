@@ -249,7 +249,7 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 		return Reply{}, refusal
 	}
 	entry.Text = what
-	p.Unheard = false
+	p.Missed = slices.DeleteFunc(p.Missed, func(m Missed) bool { return m.Name == name && m.By == entry.By }) // said again
 	if p.Outcome != "" && (name == "adverse-event" || name == "correct") {
 		p.Later = append(p.Later, Later{entry.ID, name, now})
 	}
@@ -264,8 +264,25 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	return Reply{Result: result, What: what, Next: p.Next(now)}, nil
 }
 
-// NobodyHeard notes that a message was refused whose sender could not be told.
-func (p *Pathway) NobodyHeard() { p.Unheard = true }
+// NobodyHeard notes that the sender of the message that was refused last could not be told. The journal's entry keeps that, so that
+// whoever takes the step over knows it, too.
+func (p *Pathway) NobodyHeard() {
+	for i := len(p.Pending) - 1; i >= 0; i-- {
+		if e := &p.Pending[i]; e.Kind == Rejected {
+			e.Unheard = true
+			p.miss(*e)
+			return
+		}
+	}
+}
+
+func (p *Pathway) miss(e Entry) {
+	if i := slices.IndexFunc(p.Missed, func(m Missed) bool { return m.Name == e.Name }); i >= 0 {
+		p.Missed[i].By = e.By
+		return
+	}
+	p.Missed = append(p.Missed, Missed{Name: e.Name, By: e.By, Since: e.Recorded})
+}
 
 // NotCancelled notes that Temporal was asked to cancel the pathway's workflow, which changes nothing about the client.
 func (p *Pathway) NotCancelled(now time.Time) {

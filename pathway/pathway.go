@@ -165,7 +165,7 @@ type Pathway struct {
 
 	FindingsHeard time.Time `json:"findings_heard,omitzero"` // of the enrolment, where a correction changed them
 	Formerly      []Former  `json:"formerly,omitempty"`      // the grades of evidence of diagnoses that were corrected since
-	Unheard       bool      `json:"unheard,omitempty"`       // a signal was refused, and nobody has been heard since
+	Missed        []Missed  `json:"missed,omitempty"`        // refusals of which their senders could not be told
 	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
 	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
 
@@ -182,6 +182,13 @@ type Later struct {
 	ID   string    `json:"id"`
 	Name string    `json:"name"`
 	At   time.Time `json:"at"`
+}
+
+// Missed is a message that was refused and whose sender could not be told: the last of each name.
+type Missed struct {
+	Name  string    `json:"name"`
+	By    string    `json:"by,omitempty"` // a staff id, where it had one
+	Since time.Time `json:"since"`        // of the first of them
 }
 
 // seenAtMost bounds the identities kept; a pathway takes some dozens of messages in its life.

@@ -39,7 +39,7 @@ type Status struct {
 	Blocked     []Blocker     `json:"next_dosing_blocked_by"`
 	Sessions    []Session     `json:"sessions"`
 	Refused     []Refused     `json:"refused_lately"`
-	Unheard     bool          `json:"unheard,omitempty"`    // the sender of one of them could not be told, and nothing was taken since
+	Unheard     bool          `json:"unheard,omitempty"`    // the sender of one of them could not be told, which is somebody's task
 	Unwritten   int           `json:"unwritten"`            // journal entries that are not in the records yet
 	Unsent      int           `json:"unsent"`               // mails on their way
 	UnsentFrom  time.Time     `json:"unsent_from,omitzero"` // when the hours of mail let the next of them go
@@ -115,7 +115,7 @@ func (p *Pathway) Status(now time.Time) Status {
 	}
 	s.Verdicts = p.verdicts(now)
 	s.Recorded = p.recorded()
-	if s.Unheard = p.Unheard; p.Unheard {
+	if s.Unheard = len(p.Missed) > 0; s.Unheard {
 		s.Attention = TaskAttention
 	}
 	for _, t := range tasks {

@@ -54,6 +54,7 @@ type Entry struct {
 	Recorded time.Time       `json:"recorded"`          // when the pathway heard of it
 	Assumed  bool            `json:"assumed,omitempty"` // the message named no time: At is when it arrived
 	Code     RefusalCode     `json:"code,omitempty"`
+	Unheard  bool            `json:"unheard,omitempty"` // it was refused, and its sender could not be told
 	Text     string          `json:"text"`
 	Message  json.RawMessage `json:"message,omitempty"`
 	Fact     *Fact           `json:"fact,omitempty"`
@@ -223,6 +224,9 @@ func (p *Pathway) adopt(s Step) {
 			p.Pending = slices.Delete(p.Pending, i, i+1)
 			continue
 		}
+		if e.Unheard {
+			p.miss(e)
+		}
 		if e.Kind == Taken && !slices.Contains(p.Seen, e.ID) {
 			before := len(p.Pending)
 			_, _ = p.Record(e.Name, redated(e), e.Recorded)
@@ -262,7 +266,7 @@ func (p *Pathway) Onto(written *Pathway, s Step) (*Pathway, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Refused, q.Unheard = p.Refused, p.Unheard
+	q.Refused = p.Refused
 	for _, e := range p.Pending {
 		if slices.ContainsFunc(s.Entries, func(theirs Entry) bool { return same(e, theirs) }) {
 			continue
@@ -270,6 +274,9 @@ func (p *Pathway) Onto(written *Pathway, s Step) (*Pathway, error) {
 		switch e.Kind {
 		case Rejected:
 			q.Pending = append(q.Pending, e)
+			if e.Unheard {
+				q.miss(e)
+			}
 		case Taken:
 			if _, err := q.Record(e.Name, redated(e), e.Recorded); err != nil {
 				q.NobodyHeard()

@@ -80,6 +80,15 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	if !p.Gap.IsZero() {
 		all = append(all, p.toDo("gap", p.Gap, 0, Coordinator, "done", "The records had lost steps: compare this pathway with what people remember"))
 	}
+	for _, m := range p.Missed {
+		role := p.CareTeam.Role(m.By)
+		if role == "" {
+			role = Coordinator
+		}
+		t := p.toDo("refused/"+m.Name, m.Since, day, role, TaskIsDone, "A message, %s, was not taken, and whoever sent it could not be told: see why under \"Not taken lately\", send it as it should be, or say that this is done", m.Name)
+		t.ladder = daily
+		all = append(all, t)
+	}
 	for _, l := range p.Later {
 		for _, role := range clinicians {
 			all = append(all, p.informed(l.ID, l.At, role, "After the ending a message came in, %s: read it in the journal", l.Name)...)
@@ -650,6 +659,8 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Key == m.Task })
 	case m.Task == "gap":
 		p.Gap = time.Time{}
+	case strings.HasPrefix(m.Task, "refused/"):
+		p.Missed = slices.DeleteFunc(p.Missed, func(x Missed) bool { return "refused/"+x.Name == m.Task })
 	}
 	return fmt.Sprintf("%s: %s", m.Task, m.Outcome), nil
 }
