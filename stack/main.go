@@ -210,7 +210,8 @@ func invite(m *machine.Machine, s pathway.Status) {
   %s/namespaces/%s/workflows/pathway-%s
 
 and its tab "User Metadata": it has the details, and the message to copy. Choose More Actions, Send an Update, the name
-%s, and paste the message as its data. Press R afterwards to see what has changed. Or say it here:
+%s, paste the message as its data, and say there what stands in <angle brackets>: what you decide, and what you
+have reviewed. Press R afterwards to see what has changed. Or say it here, where you are asked for it:
 
   bin/starter record %s %s --by %s
 

@@ -41,6 +41,13 @@ func (d *desk) completes(root *cobra.Command) {
 
 // offers are the arguments that can come next.
 func (d *desk) offers(ctx context.Context, command string, args []string, typed string) []string {
+	if command == "record" && len(args) > 0 && pathway.Message(args[0]).Name == "" { // whose comes first, as done has it
+		if _, err := parseCode(args[0]); err == nil && len(args) == 1 {
+			args = nil
+		} else if err == nil {
+			args = append([]string{args[1], args[0]}, args[2:]...)
+		}
+	}
 	switch {
 	case command == "record" && len(args) == 0:
 		var all []string

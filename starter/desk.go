@@ -112,7 +112,18 @@ func (d *desk) command() *cobra.Command {
 }
 
 func helpCommand() *cobra.Command {
-	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", RunE: func(c *cobra.Command, args []string) error {
+	offers := func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var all []string
+		if of, rest, err := c.Root().Find(args); err == nil && len(rest) == 0 {
+			for _, x := range of.Commands() {
+				if x.IsAvailableCommand() {
+					all = append(all, x.Name()+"\t"+x.Short)
+				}
+			}
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp
+	}
+	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", ValidArgsFunction: offers, RunE: func(c *cobra.Command, args []string) error {
 		of, rest, err := c.Root().Find(args)
 		if err != nil || len(rest) > 0 {
 			return knows(of, rest)
@@ -134,7 +145,7 @@ func knows(c *cobra.Command, args []string) error {
 		}
 	}
 	meant := ""
-	c.SuggestionsMinimumDistance = 2 // letters
+	c.SuggestionsMinimumDistance = min(2, (len(args[0])+3)/4) // letters: of a short word two make another
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		meant = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
 	}
