@@ -31,7 +31,7 @@ func everyRendering(t testing.TB, p practice.Practice) map[string]mail.Facts {
 	}
 	all := map[string]mail.Facts{}
 	for _, s := range samples {
-		for _, zone := range []string{p.Zone, "America/Chicago", "Asia/Tokyo", "America/Sao_Paulo", "Australia/Lord_Howe"} {
+		for _, zone := range []string{p.Zone, "America/Sao_Paulo", "Australia/Lord_Howe"} {
 			for _, online := range []bool{false, true} {
 				f := s.Facts
 				f.Zone, f.Online = zone, online

@@ -15,6 +15,9 @@ var Words = words
 // WriteIn writes a letter in other words, as a translation would, or one that says what it should not.
 var WriteIn = write
 
+// Invite writes an invitation without the letter around it, for tests that want thousands.
+var Invite = invite
+
 // Trust lets tests talk to a TLS server of their own.
 func (s *Sender) Trust(c *x509.Certificate) {
 	roots := x509.NewCertPool()
