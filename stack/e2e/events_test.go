@@ -122,8 +122,10 @@ func TestWhatBecomesOfMails(t *testing.T) {
 
 	p.settle()
 	b := p.books()
-	if unknown := p.sound(b); len(unknown) > 0 {
-		t.Errorf("of %q nobody knows", unknown)
+	for key, m := range b.Mails { // what arrived is at two addresses
+		if m.Status != "sent" && m.Status != "withdrawn" {
+			t.Errorf("%s is %s", key, m.Status)
+		}
 	}
 	if out, problem, exit := h.starter(ctx, t, nil, "verify", p.code); exit != 0 {
 		t.Errorf("starter verify ended with %d: %s%s", exit, out, problem)
