@@ -223,6 +223,9 @@ func TestWhatIsNotTheMailServicesIsRefused(t *testing.T) {
 			t.Errorf("%s: counted %v, expected %v", reason, n, want)
 		}
 	}
+	if n := strings.Count(r.log(), "is refused; this is said once a minute"); n != 4 {
+		t.Errorf("the log says so %d times, expected once for each reason", n)
+	}
 	if lines, err := store.MailEvents(t.Context(), "K7Q2M9"); err != nil || len(lines) != 0 {
 		t.Errorf("what was refused is kept: %+v, %v", lines, err)
 	}
