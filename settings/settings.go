@@ -52,7 +52,7 @@ type Worker struct {
 type Web struct {
 	Base
 	Site     Address `env:"KAP_WEB_LISTEN" envDefault:"127.0.0.1:8030" about:"where it serves what the outside reaches, through a proxy that speaks TLS"`
-	EventKey string  `env:"SENDGRID_WEBHOOK_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
+	EventKey string  `env:"SENDGRID_WEBHOOK_PUBLIC_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
 	Health   Address `env:"KAP_WEB_HEALTH" envDefault:"127.0.0.1:9465" about:"where its health and metrics are served; off: nowhere"`
 	Logs
 }

@@ -45,7 +45,7 @@ const storeWithin = 10 * time.Second
 // eventKey reads the public key as SendGrid shows it, or says what is wrong with it.
 func eventKey(text string) (*ecdsa.PublicKey, error) {
 	wrong := func(found string) error {
-		return fmt.Errorf("SENDGRID_WEBHOOK_KEY: found %s, expected the verification key of the signed event webhook as SendGrid shows it: an ECDSA key on P-256, as base64", found)
+		return fmt.Errorf("SENDGRID_WEBHOOK_PUBLIC_KEY: found %s, expected the verification key of the signed event webhook as SendGrid shows it: an ECDSA key on P-256, as base64", found)
 	}
 	der, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
