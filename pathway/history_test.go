@@ -217,6 +217,7 @@ func (h *history) work() {
 		h.check(h.w.stepped(h.p, *step, a))
 	}
 	h.check(h.w.calendar(h.p, h.now))
+	h.check(h.w.resolved(h.p, h.now))
 	if h.w.outcome != h.p.Outcome {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
@@ -235,7 +236,13 @@ func (h *history) deliver() {
 	for _, m := range h.p.Sendable(h.now) {
 		if h.lost && m.Staff == "" && percent(h.chance, 10) {
 			h.tell("    lost: %s", m.Key)
-			h.p.Undelivered(m.Key)
+			if percent(h.chance, 60) {
+				h.check(h.w.mailed(h.p, m, h.now)) // it may have gone out
+				h.w.doubted(m, h.now)
+				h.p.Doubted(m.Key, h.now)
+			} else {
+				h.p.Undelivered(m.Key)
+			}
 			continue
 		}
 		if h.told != nil {
@@ -288,6 +295,11 @@ func (h *history) answer(s Step) Answer {
 			if h.lost {
 				a.Acts[i].Mail = of(h.chance, WithdrawnMail, UnknownMail, RejectedMail)
 			}
+			if h.w.doubts[act.Key] != nil {
+				a.Acts[i].Mail = of(h.chance, UnknownMail, UnknownMail, SentMail, RejectedMail)
+			}
+		case ResendDeed:
+			a.Acts[i].Mail = of(h.chance, PendingMail, PendingMail, PendingMail, SentMail, RejectedMail)
 		}
 	}
 	if a.Form, h.form = h.form, nil; a.Form != nil && !h.p.Outdates(*a.Form) {

@@ -270,6 +270,9 @@ func (r *run) deliver(ctx workflow.Context) {
 			case status == pathway.SentMail || status == pathway.WithdrawnMail:
 				r.p.Delivered(m.Key)
 				r.written.Delivered(m.Key)
+			case status == pathway.UnknownMail:
+				r.p.Doubted(m.Key, now(ctx))
+				r.written.Doubted(m.Key, now(ctx))
 			default:
 				r.p.Undelivered(m.Key)
 				r.written.Undelivered(m.Key)
