@@ -20,7 +20,8 @@ type Numbers struct {
 	Mails      []MailCount // without those that were sent or taken back
 	MailSince  *time.Time  // since when the mail that waits longest could have gone out
 	Refusals   []RefusalCount
-	Paused     bool // mail, since a restore
+	Paused     bool  // mail, since a restore
+	Held       *Held // mail, because the mail service takes none
 }
 
 // PathwayCount is how many pathways are in one phase and need one kind of attention.
@@ -85,6 +86,9 @@ func (s *Store) Numbers(ctx context.Context, now time.Time) (Numbers, error) {
 			return err
 		}
 		if err = tx.QueryRow(ctx, `select `+mailPaused).Scan(&n.Paused); err != nil {
+			return err
+		}
+		if n.Held, err = oneHeld(tx.Query(ctx, selectHeld)); err != nil {
 			return err
 		}
 		n.Refusals, err = collect[RefusalCount](ctx, tx, `select name, code, count(*) from journal where kind = 'rejected' group by 1, 2 order by 1, 2`)
