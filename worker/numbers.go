@@ -30,6 +30,7 @@ var (
 	mailsDesc      = desc("kap_mails", "Mails that were neither sent nor taken back.", "status")
 	mailAgeDesc    = desc("kap_mail_oldest_pending_seconds", "For how long the mail that waits longest could have gone out.")
 	pausedDesc     = desc("kap_mail_paused", "Whether mail waits since the records were restored, until starter resume-mail.")
+	heldDesc       = desc("kap_mail_held", "Whether mail waits because the mail service takes none, and why.", "why")
 	refusalsDesc   = desc("kap_refusals_total", "Messages that were refused.", "message", "code")
 )
 
@@ -58,7 +59,7 @@ type numbers struct {
 
 // Describe names what Collect sends.
 func (c numbers) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, refusalsDesc} {
+	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, heldDesc, refusalsDesc} {
 		out <- d
 	}
 }
@@ -115,6 +116,9 @@ func send(g gauges, n records.Numbers, now time.Time) {
 	}
 	g.set(mailAgeDesc, age)
 	g.set(pausedDesc, oneIf(n.Paused))
+	for _, why := range records.HoldReasons() {
+		g.set(heldDesc, oneIf(n.Held != nil && n.Held.Why == why), string(why))
+	}
 }
 
 func find[T any](all []T, is func(T) bool) T {
