@@ -44,7 +44,7 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 		acts = p.caughtUp()
 	}
 	if len(acts) == 0 && len(p.Pending) == 0 {
-		return nil, p.nextWake(now, tasks)
+		return nil, p.nextWake(now, tasks, nil)
 	}
 	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
 }
@@ -459,8 +459,14 @@ func (p *Pathway) closes() time.Time {
 	return p.Ended.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.OpenDays)
 }
 
-// nextWake is the next moment at which something changes by itself.
-func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
+// NextWake is the next moment at which something changes by itself, but for the mails that are under way: whoever delivers them
+// comes back by [Pathway.LeavesBy].
+func (p *Pathway) NextWake(now time.Time, underWay map[string]bool) Wake {
+	now = p.onward(now)
+	return p.nextWake(now, p.Tasks(now), underWay)
+}
+
+func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool) Wake {
 	var next Wake
 	at := func(t time.Time, why string, args ...any) {
 		if t.After(now) && (next.At.IsZero() || t.Before(next.At)) {
@@ -468,6 +474,9 @@ func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
 		}
 	}
 	for _, m := range p.Outbox {
+		if underWay[m.Key] {
+			continue
+		}
 		at(p.leaves(m, now), "mail hours begin")
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
