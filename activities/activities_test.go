@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,12 @@ import (
 	"kap/records"
 )
 
-func TestMain(m *testing.M) { testpg.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv("ACTIVITIES_DELIVER"); url != "" {
+		deliverAll(url, os.Getenv("ACTIVITIES_INBOX"))
+	}
+	testpg.Main(m)
+}
 
 const reminder = "booked/preparation-1/r1"
 
