@@ -172,7 +172,7 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 	for name, s := range uninterpolated(t)["services"].(map[string]any) {
 		environment, _ := s.(map[string]any)["environment"].(map[string]any)
 		for variable, value := range environment {
-			if !secret.MatchString(variable) {
+			if !secret.MatchString(variable) || strings.HasSuffix(variable, "_PUBLIC_KEY") {
 				continue
 			}
 			seen++

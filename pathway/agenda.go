@@ -153,6 +153,8 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: overtakenMail})
 		case !m.Until.IsZero() && !m.Until.After(now):
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: tooLate})
+		case !m.Doubt.IsZero() && !m.doubtEnds().After(now):
+			acts = append(acts, m.resolve())
 		}
 	}
 	return acts
@@ -485,6 +487,7 @@ func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool
 		at(p.leaves(m, now), "mail hours begin")
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
+		at(m.doubtEnds(), "nobody knows whether a mail went out")
 	}
 	for _, t := range tasks {
 		at(t.Due, "is it done: %s", t.Key)

@@ -225,6 +225,8 @@ var protocolRules = slices.Concat(
 		"mail-corrected", "a corrected address is used again",
 		"mail-opted-out", "whoever calls it spam, or unsubscribes, gets no more of it and is called",
 		"contact-change", "a new zone or new weekly times count at once",
+		"mail-in-doubt", "nobody knows whether a mail went out: after ten minutes a reminder is sent again, once; about every other one somebody calls",
+		"mail-doubt-settled", "what the mail service tells meanwhile settles it",
 	),
 	rulesOf("After a restore",
 		"restored-holds", "every pathway that has not ended is held, once a restore, until it is confirmed that nothing is missing",

@@ -33,8 +33,9 @@ type history struct {
 	turn    int
 	tried   map[string]int
 
-	news    []News   // of which the records tell when they are asked
-	restore *Restore // of which the records tell with the next step
+	out     map[string]bool // mails of which the mail service has said that it had them
+	news    []News          // of which the records tell when they are asked
+	restore *Restore        // of which the records tell with the next step
 
 	obliging bool // the pathway works once all that is asked for is said
 	together bool // what is said now comes together with what was said before
@@ -180,7 +181,7 @@ func (h *history) begin() {
 	if err != nil {
 		h.fail("%v", err)
 	}
-	h.p, h.now, h.cal, h.tried, h.mails = p, e.At, opening, map[string]int{}, make([][]string, 1)
+	h.p, h.now, h.cal, h.tried, h.out, h.mails = p, e.At, opening, map[string]int{}, map[string]bool{}, make([][]string, 1)
 	h.w = newWitness(e)
 	if h.told != nil {
 		h.tell("enrolled: %+v, %+v, %+v", e.Eligibility, e.Contact, h.temper)
@@ -220,6 +221,7 @@ func (h *history) work() {
 		h.check(h.w.stepped(h.p, *step, a))
 	}
 	h.check(h.w.calendar(h.p, h.now))
+	h.check(h.w.resolved(h.p, h.now))
 	if h.w.outcome != h.p.Outcome {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
@@ -238,11 +240,17 @@ func (h *history) deliver() {
 	for _, m := range h.p.Sendable(h.now) {
 		if h.lost && m.Staff == "" && percent(h.chance, 10) {
 			h.tell("    lost: %s", m.Key)
-			h.p.Undelivered(m.Key)
-			if h.returns && percent(h.chance, 40) { // and it went out after all
-				h.check(h.w.mailed(h.p, m, h.now))
-				h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
-				h.hears(News{Event: of(h.chance, MailProcessed, MailDelivered), Mail: m})
+			if percent(h.chance, 60) {
+				h.check(h.w.mailed(h.p, m, h.now)) // it may have gone out
+				h.w.doubted(m, h.now)
+				h.p.Doubted(m.Key, h.now)
+				if h.returns && percent(h.chance, 40) { // and it did
+					h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
+					h.out[m.Key] = true // from then on the records say so
+					h.hears(News{Event: of(h.chance, MailProcessed, MailDelivered), Mail: m})
+				}
+			} else {
+				h.p.Undelivered(m.Key)
 			}
 			continue
 		}
@@ -313,6 +321,14 @@ func (h *history) answer(s Step) Answer {
 			if h.lost {
 				a.Acts[i].Mail = of(h.chance, WithdrawnMail, UnknownMail, RejectedMail)
 			}
+			if h.w.doubts[act.Key] != nil {
+				a.Acts[i].Mail = of(h.chance, UnknownMail, UnknownMail, SentMail, RejectedMail)
+			}
+		case ResendDeed:
+			a.Acts[i].Mail = of(h.chance, PendingMail, PendingMail, PendingMail, SentMail, RejectedMail)
+		}
+		if h.out[act.Key] && (act.Do == ResendDeed || act.Do == WithdrawDeed) {
+			a.Acts[i].Mail = SentMail
 		}
 	}
 	if a.Form, h.form = h.form, nil; a.Form != nil && !h.p.Outdates(*a.Form) {

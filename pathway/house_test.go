@@ -32,6 +32,9 @@ type house struct {
 	news    []News   // of which the records tell when they are asked
 	restore *Restore // of which the records tell with the next step
 	unknown bool     // since then a mail that was given up may have gone out
+
+	doubts func(Mail) bool             // of which mails that go out nobody knows whether they did
+	knows  func(key string) MailStatus // what the records have learned of one in doubt; none: nothing
 }
 
 func newYork() *time.Location { zone, _ := time.LoadLocation("America/New_York"); return zone }
@@ -105,6 +108,10 @@ func (h *house) work() {
 		if step == nil {
 			for _, m := range h.p.Sendable(h.now) {
 				h.mails = append(h.mails, m)
+				if h.doubts != nil && h.doubts(m) {
+					h.p.Doubted(m.Key, h.now)
+					continue
+				}
 				h.p.Delivered(m.Key)
 			}
 			return
@@ -129,8 +136,17 @@ func (h *house) answer(s Step) Answer {
 			a.Acts = append(a.Acts, h.p.Place(act, h.cal, h.busy(act)))
 		case WithdrawDeed:
 			status := WithdrawnMail
-			if i := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.unknown && h.p.Outbox[i].GivenUp {
+			if i := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.unknown && h.p.Outbox[i].GivenUp || !h.p.Outbox[i].Doubt.IsZero() {
 				status = UnknownMail
+				if h.knows != nil {
+					status = h.knows(act.Key)
+				}
+			}
+			a.Acts = append(a.Acts, ActAnswer{Mail: status})
+		case ResendDeed:
+			status := PendingMail
+			if h.knows != nil {
+				status = h.knows(act.Key)
 			}
 			a.Acts = append(a.Acts, ActAnswer{Mail: status})
 		case HearDeed:

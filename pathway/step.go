@@ -71,6 +71,7 @@ const (
 	RemindDeed   Deed = "remind"   // a reminder goes to the outbox
 	ReportDeed   Deed = "report"   // a reminder came too late and is not sent
 	WithdrawDeed Deed = "withdraw" // a mail that no longer holds, or came too late, leaves the outbox
+	ResendDeed   Deed = "resend"   // a mail of which nobody knows whether it went out is sent once more
 	NudgeDeed    Deed = "nudge"    // staff hear of what they are waited for
 	AskDeed      Deed = "ask"      // a mail asks the client for something
 	CallDeed     Deed = "call"     // a coordinator is asked to call the client
@@ -203,6 +204,8 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			}
 		case WithdrawDeed:
 			p.settleWithdrawn(s, act, answer, say)
+		case ResendDeed:
+			p.settleResent(s, act, answer, say)
 		case NudgeDeed, AskDeed, CallDeed:
 			p.settleNudge(s, act, say)
 		case EndDeed:
@@ -397,7 +400,7 @@ func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 // known says for when the client expects an appointment. A mail that is still in the outbox has told them nothing, and will not.
 func (p *Pathway) known(a Appointment) Known {
 	untold := slices.ContainsFunc(p.Outbox, func(m Mail) bool {
-		return m.Session == a.Name && (m.Kind == BookedMail || m.Kind == MovedMail) && !m.GivenUp
+		return m.Session == a.Name && (m.Kind == BookedMail || m.Kind == MovedMail) && !m.GivenUp && m.Doubt.IsZero()
 	})
 	switch {
 	case !a.Told.IsZero():
@@ -466,13 +469,24 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	case (act.Reason == noMail || act.Reason == noAddress) && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
 		say("withdrawn", "%s: %s is said by telephone", act.Reason, act.Key)
 		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, p.near(m, s.At))
+	case a.Mail == UnknownMail && act.Reason == overtakenMail: // what holds instead is said by other mails
+		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
+		if p.untold(m) {
+			p.misled(s, act, m)
+		}
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
-		if act.Reason == overtakenMail && (m.Kind == BookedMail || m.Kind == MovedMail) {
-			p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
+		if act.Reason == overtakenMail {
+			p.misled(s, act, m)
+		} else if a.Mail == SentMail {
+			p.told(m)
 		}
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.Until, p.near(m, s.At))
+		until := m.Until
+		if m.Kind == ReminderMail { // a person can remind them until it begins
+			until = m.Start
+		}
+		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), until, p.near(m, s.At))
 	case a.Mail == RejectedMail:
 		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
 		p.call(s.At, act.Key, m.Session, "a mail was not accepted: "+p.spoken(m), m.Until, p.near(m, s.At))
@@ -481,6 +495,13 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		p.call(s.At, act.Key, m.Session, "a mail came too late and was not sent: "+act.Key, m.Until, m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)
 	default:
 		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
+	}
+}
+
+// misled asks for a call about a time that the client may have read of, and that was changed while they were taken not to know it.
+func (p *Pathway) misled(s Step, act Act, m Mail) {
+	if m.Kind == BookedMail || m.Kind == MovedMail {
+		p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
 	}
 }
 

@@ -33,6 +33,16 @@ type witness struct {
 	restores []alarm
 	returned bool            // what was mailed to the client, by their address
 	gone     map[string]bool // what was mailed before a restore, and is never mailed again
+
+	doubts map[string]*doubt // mails of which nobody knows whether they went out
+}
+
+// doubt is what the witness knows of a mail of which nobody knows whether it went out.
+type doubt struct {
+	mail  Mail
+	since time.Time
+	times int
+	over  bool // settled, in one way or another
 }
 
 // fact is one thing that somebody said and that was taken.
@@ -74,7 +84,7 @@ func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
 	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
-		keys: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
+		keys: map[string]bool{}, gone: map[string]bool{}, doubts: map[string]*doubt{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
 func (w *witness) visit(name string) *visit {
@@ -722,6 +732,10 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 			if err := w.heardOfMail(p, answer.News, s.At); err != nil {
 				return err
 			}
+		case WithdrawDeed, ResendDeed:
+			if err := w.settled(p, act, answer, s.At); err != nil {
+				return err
+			}
 		case EndDeed:
 			if w.outcome != "" {
 				return fmt.Errorf("it ended as %s and then as %s", w.outcome, act.Outcome)
@@ -1041,7 +1055,11 @@ func (w *witness) mayLapse(p *Pathway, now time.Time) error {
 
 // mailed looks at a mail that goes out now.
 func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
-	if w.keys[m.Key] {
+	if d := w.doubts[m.Key]; d != nil { // once more, where it is a reminder, and after a while
+		if m.Kind != ReminderMail || d.times > 1 || !d.over || now.Sub(d.since) < 10*time.Minute {
+			return fmt.Errorf("the mail %s, of which nobody knew since %s whether it went out, went out again", m.Key, p.clockTime(d.since))
+		}
+	} else if w.keys[m.Key] {
 		return fmt.Errorf("the mail %s went out twice", m.Key)
 	}
 	w.keys[m.Key] = true
@@ -1077,6 +1095,47 @@ func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
 	waited := m.Kind == BookedMail && m.Start.Sub(now) < 13*time.Hour // until the morning it would be over
 	if hour := local.Hour(); (hour < 8 || hour >= 20) && m.Lead != "2h" && !near && !waited {
 		return fmt.Errorf("the mail %s went out at %s", m.Key, local.Format("Mon 2 Jan 15:04 MST"))
+	}
+	return nil
+}
+
+// doubted takes down that nobody knows whether a mail went out.
+func (w *witness) doubted(m Mail, now time.Time) {
+	d := w.doubts[m.Key]
+	if d == nil {
+		d = &doubt{mail: m}
+		w.doubts[m.Key] = d
+	}
+	d.since, d.over = now, false
+	d.times++
+}
+
+// settled looks at how a mail in doubt is settled: a client's is asked about by telephone, unless it goes out again, the mail service
+// has told, or what it said is past.
+func (w *witness) settled(p *Pathway, act Act, answer ActAnswer, now time.Time) error {
+	d := w.doubts[act.Key]
+	if d == nil || d.over {
+		if act.Do == ResendDeed {
+			return fmt.Errorf("the mail %s is sent again, of which nobody was in doubt", act.Key)
+		}
+		return nil
+	}
+	d.over = true
+	past := d.mail.Kind != LetterMail && d.mail.Kind != ConsentMail && !now.Before(d.mail.Start) || act.Reason == overtakenMail
+	called := slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == "call/"+act.Key })
+	waited := d.mail.Kind == QuestionnaireMail || d.mail.Kind == ConsentMail // these have a time after which they have lost their point
+	if answer.Mail == UnknownMail && !past && !called && (!waited || d.mail.Until.After(now)) {
+		return fmt.Errorf("nobody knows whether the mail %s went out, and nobody is asked to call", act.Key)
+	}
+	return nil
+}
+
+// resolved: no doubt is left alone for longer than ten minutes.
+func (w *witness) resolved(p *Pathway, now time.Time) error {
+	for _, d := range w.doubts {
+		if !d.over && now.Sub(d.since) >= 10*time.Minute && slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Key == d.mail.Key }) {
+			return fmt.Errorf("nobody knows since %s whether the mail %s went out", p.clockTime(d.since), d.mail.Key)
+		}
 	}
 	return nil
 }

@@ -122,6 +122,12 @@ func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathwa
 				return nil, err
 			}
 			answers[i] = p.Place(act, calendar, busy)
+		case pathway.ResendDeed:
+			status, err := resend(ctx, tx, p.Code, act.Key)
+			if err != nil {
+				return nil, err
+			}
+			answers[i].Mail = status
 		case pathway.WithdrawDeed:
 			status, err := withdraw(ctx, tx, p.Code, act.Key)
 			if err != nil {
@@ -202,12 +208,12 @@ func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string
 	return names, nil
 }
 
-// lockMails locks the mails that a step takes back in the order in which [Store.SettleMail] locks those of one claim: a digest
+// lockMails locks the mails that a step takes back or sends again in the order in which [Store.SettleMail] locks those of one claim: a digest
 // of yesterday and today's may be among both.
 func lockMails(ctx context.Context, tx pgx.Tx, code string, step pathway.Step) error {
 	var keys []string
 	for _, act := range step.Acts {
-		if act.Do == pathway.WithdrawDeed {
+		if act.Do == pathway.WithdrawDeed || act.Do == pathway.ResendDeed {
 			keys = append(keys, act.Key)
 		}
 	}
@@ -229,6 +235,20 @@ func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailSta
 		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
 	if errors.Is(err, pgx.ErrNoRows) { // never written: the outbox lost it with the steps before it
 		return pathway.WithdrawnMail, nil
+	}
+	return status, err
+}
+
+// resend lets a mail go out again of which nobody knows whether it went out, and says where it is.
+func resend(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatus, error) {
+	var status pathway.MailStatus
+	err := tx.QueryRow(ctx, `
+		update mail set
+			status = case when status = 'unknown' or status = 'claimed' and claimed_until < now() then 'pending' else status end,
+			settled_at = case when status in ('unknown', 'claimed') then null else settled_at end
+		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
+	if errors.Is(err, pgx.ErrNoRows) { // the outbox lost it with the steps before it, and gets it back with this one
+		return pathway.PendingMail, nil
 	}
 	return status, err
 }

@@ -20,7 +20,8 @@ type Numbers struct {
 	Mails      []MailCount // without those that were sent or taken back
 	MailSince  *time.Time  // since when the mail that waits longest could have gone out
 	Refusals   []RefusalCount
-	Paused     bool // mail, since a restore
+	Paused     bool  // mail, since a restore
+	Held       *Held // mail, because the mail service takes none
 	Returned   []ReturnedCount
 }
 
@@ -97,6 +98,9 @@ func (s *Store) Numbers(ctx context.Context, now time.Time) (Numbers, error) {
 		if n.Returned, err = collect[ReturnedCount](ctx, tx, `
 			select m.body->>'staff' is not null, count(distinct e.mail) from mail_event e join mail m on m.id = e.mail
 			where e.event in ('bounced', 'blocked', 'dropped') and e.received_at > $1::timestamptz - interval '1 day' group by 1 order by 1`, now); err != nil {
+			return err
+		}
+		if n.Held, err = oneHeld(tx.Query(ctx, selectHeld)); err != nil {
 			return err
 		}
 		n.Refusals, err = collect[RefusalCount](ctx, tx, `select name, code, count(*) from journal where kind = 'rejected' group by 1, 2 order by 1, 2`)

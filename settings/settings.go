@@ -40,10 +40,8 @@ type Logs struct {
 // Worker is what the worker reads.
 type Worker struct {
 	House
-	MailKey string  `env:"SENDGRID_API_KEY" about:"the key of the mail service"`
-	MailURL URL     `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
-	Live    Yes     `env:"KAP_SEND_FOR_REAL" about:"yes: without an inbox, mails go to clients through SendGrid"`
-	Listen  Address `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
+	Mail
+	Listen Address `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
 	Logs
 	Release Label `env:"KAP_RELEASE" about:"the release that this worker is; without it one that follows from the program's file"`
 }
@@ -63,6 +61,8 @@ type Starter struct {
 	By       string `env:"KAP_BY" about:"your staff id, so that --by can be left out"`
 	UIURL    string `env:"KAP_UI_URL" about:"Temporal's Web UI, for links to it"`
 	InboxURL string `env:"KAP_INBOX_URL" about:"the inbox in a browser"`
+	Mail
+	WebhookKey string `env:"SENDGRID_WEBHOOK_PUBLIC_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
 }
 
 // Setting is one variable.

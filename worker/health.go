@@ -50,6 +50,13 @@ const (
 	paused = "ok, but mail is paused since the records were restored, until starter resume-mail"
 )
 
+// held says why mail is held, in a few words. That is no fault of the worker's either.
+var held = map[records.HoldReason]string{
+	records.TooMany: "ok, but mail waits: the mail service is asked too often",
+	records.BadKey:  "ok, but mail waits: the mail service does not accept the key; starter mail doctor says what to mend",
+	records.Away:    "ok, but mail waits: the mail service does not answer",
+}
+
 // report asks PostgreSQL and Temporal at once: neither may hide behind the other.
 func (h *health) report(ctx context.Context) report {
 	ctx, cancel := context.WithTimeout(ctx, program.Patience)
@@ -58,10 +65,21 @@ func (h *health) report(ctx context.Context) report {
 	go func() { temporal <- h.ofTemporal(ctx) }()
 	r := h.ofRecords(ctx)
 	maps.Copy(r, <-temporal)
-	if restored, err := h.store.MailPaused(ctx); err == nil && restored != nil && r["mails"] == well {
-		r["mails"] = paused
+	if r["mails"] == well {
+		r["mails"] = h.ofMail(ctx)
 	}
 	return r
+}
+
+// ofMail says whether the records let mail go out.
+func (h *health) ofMail(ctx context.Context) string {
+	if restored, err := h.store.MailPaused(ctx); err == nil && restored != nil {
+		return paused
+	}
+	if now, err := h.store.MailHeld(ctx); err == nil && now != nil {
+		return held[now.Why]
+	}
+	return well
 }
 
 func (h *health) ofRecords(ctx context.Context) report {

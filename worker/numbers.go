@@ -31,6 +31,7 @@ var (
 	mailAgeDesc    = desc("kap_mail_oldest_pending_seconds", "For how long the mail that waits longest could have gone out.")
 	pausedDesc     = desc("kap_mail_paused", "Whether mail waits since the records were restored, until starter resume-mail.")
 	returnedDesc   = desc("kap_mails_returned", "Mails that the mail service said within the last day did not arrive.", "reader")
+	heldDesc       = desc("kap_mail_held", "Whether mail waits because the mail service takes none, and why.", "why")
 	refusalsDesc   = desc("kap_refusals_total", "Messages that were refused.", "message", "code")
 )
 
@@ -59,7 +60,7 @@ type numbers struct {
 
 // Describe names what Collect sends.
 func (c numbers) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, returnedDesc, refusalsDesc} {
+	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, returnedDesc, heldDesc, refusalsDesc} {
 		out <- d
 	}
 }
@@ -119,6 +120,9 @@ func send(g gauges, n records.Numbers, now time.Time) {
 	for reader, staff := range map[string]bool{"client": false, "staff": true} {
 		c := find(n.Returned, func(c records.ReturnedCount) bool { return c.Staff == staff })
 		g.set(returnedDesc, c.N, reader)
+	}
+	for _, why := range records.HoldReasons() {
+		g.set(heldDesc, oneIf(n.Held != nil && n.Held.Why == why), string(why))
 	}
 }
 

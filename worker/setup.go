@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,11 +50,9 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KAP_PROTOCOL: %w", program.FirstLine(err))
 	}
-	switch {
-	case s.MailKey == "":
-		return nil, errors.New("SENDGRID_API_KEY: found nothing, expected the key of the mail service")
-	case s.MailURL == "" && !bool(s.Live): // sending through the real SendGrid takes an explicit setting
-		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
+	mailTo, live, err := s.Where()
+	if err != nil {
+		return nil, err
 	}
 	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), unserve: func() {}}
 	if w.temporal, err = program.Temporal(w.log, "worker"); err != nil {
@@ -67,16 +64,16 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {
 		return nil, err
 	}
-	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(string(s.MailURL), s.MailKey, sendWithin)}
+	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(mailTo, s.MailKey, sendWithin)}
 	w.health = &health{store: w.store, identity: w.temporal.Identity}
 	if err := w.open(string(s.Listen)); err != nil {
 		w.store.Close()
 		return nil, err
 	}
-	if s.MailURL == "" {
-		w.log.Warn("mails go to clients through SendGrid")
+	if live {
+		w.log.Warn("mails go to people, through SendGrid", "live", true, "base_url", mailTo)
 	} else {
-		w.log.Info("mails go to", "base_url", s.MailURL)
+		w.log.Info("mails go to an inbox, and to nobody else", "live", false, "base_url", mailTo)
 	}
 	return w, nil
 }
