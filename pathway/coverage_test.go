@@ -257,7 +257,7 @@ func rulesOf(section string, pairs ...string) []rule {
 type shown struct{ tests, words map[string][]string }
 
 // folders are those whose tests may show a rule.
-var folders = []string{"pathway", "practice", "mail", "records", "activities", "workflows", "stack/e2e"}
+var folders = []string{"pathway", "practice", "mail", "records", "activities", "workflows", "web", "starter", "stack/e2e"}
 
 // read finds in the code which tests show which rules.
 func read(t *testing.T) shown {
