@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,12 @@ import (
 	"kap/records"
 )
 
-func TestMain(m *testing.M) { testpg.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv("ACTIVITIES_DELIVER"); url != "" {
+		deliverAll(url, os.Getenv("ACTIVITIES_INBOX"))
+	}
+	testpg.Main(m)
+}
 
 const reminder = "booked/preparation-1/r1"
 
@@ -176,6 +182,7 @@ func (o *post) silentAbout(err error) {
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
+	loud []string // what a log that leaves out details has
 }
 
 func (l *lines) add(msg string, kv []any) {
@@ -193,6 +200,20 @@ func (l *lines) add(msg string, kv []any) {
 	l.text.WriteString("\n")
 }
 
+func (l *lines) addLoud(msg string, kv []any) {
+	l.add(msg, kv)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loud = append(l.loud, msg)
+}
+
+// aloud is the log without its details.
+func (l *lines) aloud() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.loud)
+}
+
 func (l *lines) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,9 +221,9 @@ func (l *lines) all() string {
 }
 
 func (l *lines) Debug(msg string, kv ...any) { l.add(msg, kv) }
-func (l *lines) Info(msg string, kv ...any)  { l.add(msg, kv) }
-func (l *lines) Warn(msg string, kv ...any)  { l.add(msg, kv) }
-func (l *lines) Error(msg string, kv ...any) { l.add(msg, kv) }
+func (l *lines) Info(msg string, kv ...any)  { l.addLoud(msg, kv) }
+func (l *lines) Warn(msg string, kv ...any)  { l.addLoud(msg, kv) }
+func (l *lines) Error(msg string, kv ...any) { l.addLoud(msg, kv) }
 
 var _ log.Logger = (*lines)(nil)
 
@@ -326,13 +347,15 @@ func TestWhatDidNotGoOutIsTriedAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer http.HandlerFunc
 		wait   time.Duration
+		holds  records.HoldReason
 	}{
-		"too many":                 {status(http.StatusTooManyRequests, "Retry-After", "37"), 37 * time.Second},
-		"too many, nothing said":   {status(http.StatusTooManyRequests), 0},
-		"broken":                   {status(http.StatusInternalServerError), 0},
-		"unavailable":              {status(http.StatusServiceUnavailable, "Retry-After", "5"), 5 * time.Second},
-		"our key is not accepted":  {status(http.StatusUnauthorized), 0},
-		"our key is not permitted": {status(http.StatusForbidden), 0},
+		"too many":                 {status(http.StatusTooManyRequests, "Retry-After", "37"), 37 * time.Second, records.TooMany},
+		"too many, nothing said":   {status(http.StatusTooManyRequests), 0, records.TooMany},
+		"too many, for an hour":    {status(http.StatusTooManyRequests, "Retry-After", "3600"), time.Minute, records.TooMany},
+		"broken":                   {status(http.StatusInternalServerError), 0, ""},
+		"unavailable":              {status(http.StatusServiceUnavailable, "Retry-After", "5"), 5 * time.Second, records.Away},
+		"our key is not accepted":  {status(http.StatusUnauthorized), 0, records.BadKey},
+		"our key is not permitted": {status(http.StatusForbidden), 0, records.BadKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -347,9 +370,15 @@ func TestWhatDidNotGoOutIsTriedAgain(t *testing.T) {
 			o.is(pathway.PendingMail)
 			service.gets(t, 1)
 			service.now(status(http.StatusAccepted))
+			if row.holds != "" {
+				o.held(row.holds)
+				service.gets(t, 1)
+				o.waited()
+			}
 			if found, err := o.deliver(); found != pathway.SentMail || err != nil {
 				t.Errorf("the next try: found %s, %v", found, err)
 			}
+			o.goesOut()
 			service.gets(t, 2)
 			o.is(pathway.SentMail)
 		})

@@ -33,7 +33,9 @@ type history struct {
 	turn    int
 	tried   map[string]int
 
-	restore *Restore // of which the records tell with the next step
+	out     map[string]bool // mails of which the mail service has said that it had them
+	news    []News          // of which the records tell when they are asked
+	restore *Restore        // of which the records tell with the next step
 
 	obliging bool // the pathway works once all that is asked for is said
 	together bool // what is said now comes together with what was said before
@@ -59,6 +61,7 @@ type temper struct {
 	watched  bool // the witness looks at every task at every wake
 	away     bool // the worker is down now and then
 	lost     bool // mails to the client get lost
+	returns  bool // mails come back, or are not wanted
 	folded   bool // the steps are kept and folded at the end
 	restores bool // the records are restored from a backup now and then
 }
@@ -129,6 +132,7 @@ func (h *history) begin() {
 	}
 	h.away = !h.watched && percent(h.chance, 5)
 	h.lost = !h.watched && percent(h.chance, 5)
+	h.returns = percent(h.chance, 8)
 	h.folded = !h.lost && percent(h.chance, 3)
 	h.restores = !h.watched && !h.lost && !h.folded && percent(h.chance, 8)
 	if percent(h.chance, 14) {
@@ -177,7 +181,7 @@ func (h *history) begin() {
 	if err != nil {
 		h.fail("%v", err)
 	}
-	h.p, h.now, h.cal, h.tried, h.mails = p, e.At, opening, map[string]int{}, make([][]string, 1)
+	h.p, h.now, h.cal, h.tried, h.out, h.mails = p, e.At, opening, map[string]int{}, map[string]bool{}, make([][]string, 1)
 	h.w = newWitness(e)
 	if h.told != nil {
 		h.tell("enrolled: %+v, %+v, %+v", e.Eligibility, e.Contact, h.temper)
@@ -221,6 +225,7 @@ func (h *history) work() {
 	}
 	h.check(h.w.calendar(h.p, h.now))
 	h.check(h.w.followed(h.p, h.now))
+	h.check(h.w.resolved(h.p, h.now))
 	if h.w.outcome != h.p.Outcome {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
@@ -239,7 +244,18 @@ func (h *history) deliver() {
 	for _, m := range h.p.Sendable(h.now) {
 		if h.lost && m.Staff == "" && percent(h.chance, 10) {
 			h.tell("    lost: %s", m.Key)
-			h.p.Undelivered(m.Key)
+			if percent(h.chance, 60) {
+				h.check(h.w.mailed(h.p, m, h.now)) // it may have gone out
+				h.w.doubted(m, h.now)
+				h.p.Doubted(m.Key, h.now)
+				if h.returns && percent(h.chance, 40) { // and it did
+					h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
+					h.out[m.Key] = true // from then on the records say so
+					h.hears(News{Event: of(h.chance, MailProcessed, MailDelivered), Mail: m})
+				}
+			} else {
+				h.p.Undelivered(m.Key)
+			}
 			continue
 		}
 		if h.told != nil {
@@ -257,9 +273,24 @@ func (h *history) deliver() {
 		if m.Staff == "" {
 			h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
 		}
+		if h.returns && percent(h.chance, 8) {
+			h.hears(News{Event: of(h.chance, MailBounced, MailBounced, MailBlocked, MailDropped, MailReported, MailUnsubscribed), Mail: m,
+				Reason: of(h.chance, OtherReason, BadAddress, BadContent, NotWanted), Former: percent(h.chance, 10)})
+		}
 		if h.folded {
 			h.mails[len(h.steps)] = append(h.mails[len(h.steps)], m.Key)
 		}
+	}
+}
+
+// hears: the records have something to tell, and the pathway is told that they have; not every time, for it may be told of several at
+// once.
+func (h *history) hears(n News) {
+	if n.Mail.Staff != "" && !n.Heeded(false) {
+		return
+	}
+	if h.news = append(h.news, n); percent(h.chance, 90) {
+		h.p.AskAboutMail()
 	}
 }
 
@@ -288,6 +319,8 @@ func (h *history) answer(s Step) Answer {
 				}
 			}
 			a.Acts[i] = h.p.Place(act, h.cal, busy)
+		case HearDeed:
+			a.Acts[i].News, h.news = h.news, nil
 		case WithdrawDeed:
 			a.Acts[i].Mail = WithdrawnMail
 			if at := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.restores && h.p.Outbox[at].GivenUp {
@@ -296,6 +329,14 @@ func (h *history) answer(s Step) Answer {
 			if h.lost {
 				a.Acts[i].Mail = of(h.chance, WithdrawnMail, UnknownMail, RejectedMail)
 			}
+			if h.w.doubts[act.Key] != nil {
+				a.Acts[i].Mail = of(h.chance, UnknownMail, UnknownMail, SentMail, RejectedMail)
+			}
+		case ResendDeed:
+			a.Acts[i].Mail = of(h.chance, PendingMail, PendingMail, PendingMail, SentMail, RejectedMail)
+		}
+		if h.out[act.Key] && (act.Do == ResendDeed || act.Do == WithdrawDeed) {
+			a.Acts[i].Mail = SentMail
 		}
 	}
 	if a.Form, h.form = h.form, nil; a.Form != nil && !h.p.Outdates(*a.Form) {
@@ -586,6 +627,11 @@ func (h *history) oblige(t Task) bool {
 	case "call", "conversation", "discharge-contact":
 		if h.tried[t.Key]++; h.tried[t.Key] == 1 && (h.silent != "" || percent(h.chance, 20)) {
 			said = said.with("outcome", string(Tried))
+		}
+	case "address":
+		if percent(h.chance, 70) {
+			h.hears(News{Event: AddressCorrected, By: h.coordinator()})
+			return true
 		}
 	case "book":
 		if h.tried[t.Key]++; h.tried[t.Key] > 3 {

@@ -173,6 +173,9 @@ type Pathway struct {
 	// records say until then what is owed, and that this pathway sleeps; so it writes a step then, with or without an act.
 	Looks time.Time `json:"looks,omitzero"`
 
+	MailNews bool      `json:"mail_news,omitempty"` // the records have something to tell of mail that went out
+	Returned time.Time `json:"returned,omitzero"`   // since when the client's address takes no mail; until it is corrected
+
 	Restored   Restore   `json:"restored,omitzero"`    // the last time, that it has heard of, that the records were restored
 	CatchingUp time.Time `json:"catching_up,omitzero"` // since it heard of that, until it has worked off what fell due before
 }
