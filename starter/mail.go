@@ -1,0 +1,9 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (d *desk) mailCommand() *cobra.Command {
+	c := &cobra.Command{Use: "mail", Short: "Look at the mails that people get", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(d.doctorCommand())
+	return c
+}
