@@ -73,6 +73,7 @@ test:
 	go vet ./... && (cd stack && go vet ./...) && cd deploy && go vet ./...
 	go test -race -timeout 20m ./...
 	GOGC=400 go test -timeout 20m ./pathway -run InvariantsHoldInEvery -histories=100000
+	go test -timeout 10m ./activities -run WhateverIsKilled
 	@rm -f bin/race.*
 	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 30m $$(../build/race-packages light)
 	cd stack && go test -timeout 20m $$(../build/race-packages heavy)

@@ -51,3 +51,13 @@ func isSendGrid(base string) bool {
 		return host == domain || strings.HasSuffix(host, "."+domain)
 	})
 }
+
+// OtherRegion is the address of SendGrid's API in the other region than one of its addresses.
+func OtherRegion(base string) string {
+	for _, other := range sendGrid {
+		if other != base && slices.Contains(sendGrid, base) {
+			return other
+		}
+	}
+	return ""
+}
