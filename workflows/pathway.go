@@ -30,6 +30,9 @@ func WorkflowID(code string) string { return "pathway-" + code }
 // restored from a backup. It is no message of the staff's.
 const RestoredSignal = "restored"
 
+// ForClientQuery asks what the page behind a link in a client's mail may show: see [pathway.Pathway.ForClient].
+const ForClientQuery = "for-client"
+
 // calendarPatience is how long the answer to a booking or a move waits for the calendar before it says "pending".
 const calendarPatience = 10 * time.Second
 
@@ -309,6 +312,11 @@ type signal struct {
 func (r *run) listen(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, "status", func() (pathway.Status, error) { return r.p.Status(now(ctx)), nil },
 		workflow.QueryHandlerOptions{Description: "Where the pathway is, what is awaited from whom with the message to send, and what blocks the next dosing session."})
+	if err != nil {
+		return err
+	}
+	err = workflow.SetQueryHandlerWithOptions(ctx, ForClientQuery, func(q pathway.ClientQuestion) (pathway.ClientView, error) { return r.p.ForClient(q, now(ctx)), nil },
+		workflow.QueryHandlerOptions{Description: "For kap's web process: what the page behind a link in the client's mail may show. Not for people."})
 	if err != nil {
 		return err
 	}
