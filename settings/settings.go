@@ -18,24 +18,42 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// House is what worker and starter both read: give them the same.
-type House struct {
+// Base is what all programs read: give them the same.
+type Base struct {
 	DatabaseURL string `env:"DATABASE_URL" about:"the practice's PostgreSQL database"`
 	Practice    string `env:"KAP_PRACTICE" about:"the practice's file; without it the sample practice"`
-	Protocol    string `env:"KAP_PROTOCOL" about:"the clinical numbers; without it the built-in ones"`
-	Deployment  Label  `env:"KAP_DEPLOYMENT" envDefault:"kap" about:"the name under which Temporal keeps this practice's releases; off: it keeps none"`
+}
+
+// House is what worker and starter both read: give them the same.
+type House struct {
+	Base
+	Protocol   string `env:"KAP_PROTOCOL" about:"the clinical numbers; without it the built-in ones"`
+	Deployment Label  `env:"KAP_DEPLOYMENT" envDefault:"kap" about:"the name under which Temporal keeps this practice's releases; off: it keeps none"`
+}
+
+// Logs is what the programs read that run for long.
+type Logs struct {
+	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
+	LogFormat LogFormat `env:"KAP_LOG_FORMAT" envDefault:"text" about:"text, or json for programs that collect logs"`
 }
 
 // Worker is what the worker reads.
 type Worker struct {
 	House
-	MailKey   string    `env:"SENDGRID_API_KEY" about:"the key of the mail service"`
-	MailURL   URL       `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
-	Live      Yes       `env:"KAP_SEND_FOR_REAL" about:"yes: without an inbox, mails go to clients through SendGrid"`
-	Listen    Address   `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
-	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
-	LogFormat LogFormat `env:"KAP_LOG_FORMAT" envDefault:"text" about:"text, or json for programs that collect logs"`
-	Release   Label     `env:"KAP_RELEASE" about:"the release that this worker is; without it one that follows from the program's file"`
+	MailKey string  `env:"SENDGRID_API_KEY" about:"the key of the mail service"`
+	MailURL URL     `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
+	Live    Yes     `env:"KAP_SEND_FOR_REAL" about:"yes: without an inbox, mails go to clients through SendGrid"`
+	Listen  Address `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
+	Logs
+	Release Label `env:"KAP_RELEASE" about:"the release that this worker is; without it one that follows from the program's file"`
+}
+
+// Web is what the program reads that the outside reaches.
+type Web struct {
+	Base
+	Site   Address `env:"KAP_WEB_LISTEN" envDefault:"127.0.0.1:8030" about:"where it serves what the outside reaches, through a proxy that speaks TLS"`
+	Health Address `env:"KAP_WEB_HEALTH" envDefault:"127.0.0.1:9465" about:"where its health and metrics are served; off: nowhere"`
+	Logs
 }
 
 // Starter is what the practice's command line reads.
@@ -58,7 +76,7 @@ func All() []Setting {
 	for _, program := range []struct {
 		name  string
 		reads any
-	}{{"worker", &Worker{}}, {"starter", &Starter{}}} {
+	}{{"worker", &Worker{}}, {"web", &Web{}}, {"starter", &Starter{}}} {
 		params, err := env.GetFieldParams(program.reads)
 		if err != nil {
 			panic(err) // a struct tag above is wrong

@@ -15,7 +15,7 @@ func TestWithoutAnyTheDefaultsHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings.Worker{House: settings.House{Deployment: "kap"}, Listen: "127.0.0.1:9464", LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}
+	want := settings.Worker{House: settings.House{Deployment: "kap"}, Listen: "127.0.0.1:9464", Logs: settings.Logs{LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}}
 	if w != want {
 		t.Errorf("found %+v, expected %+v", w, want)
 	}

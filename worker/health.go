@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -14,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"kap/activities"
+	"kap/program"
 	"kap/records"
 	"kap/workflows"
 )
@@ -40,28 +40,19 @@ func (h *health) stopping() {
 	h.stops = true
 }
 
-// patience bounds what is asked of PostgreSQL and Temporal for one page: whoever asks waits for ten seconds at most.
-const patience = 4 * time.Second
-
 // report says of each part of the worker that it is well, or in a few words what it lacks.
-type report map[string]string
+type report = program.Report
 
 const (
-	well    = "ok"
+	well    = program.Well
 	unknown = "not known"
 	// paused is well, too: nothing is wrong with the worker, and starting it again would not help.
 	paused = "ok, but mail is paused since the records were restored, until starter resume-mail"
 )
 
-func (r report) ready() bool {
-	return !slices.ContainsFunc(slices.Collect(maps.Values(r)), func(says string) bool { return !fine(says) })
-}
-
-func fine(says string) bool { return says == well || says == paused }
-
 // report asks PostgreSQL and Temporal at once: neither may hide behind the other.
 func (h *health) report(ctx context.Context) report {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, program.Patience)
 	defer cancel()
 	temporal := make(chan report, 1)
 	go func() { temporal <- h.ofTemporal(ctx) }()

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kap/pathway"
+	"kap/program"
 	"kap/records"
 )
 
@@ -42,7 +43,7 @@ func (g gauges) set(d *prometheus.Desc, n int, labels ...string) {
 // Collect says of each part whether it is well.
 func (h *health) Collect(out chan<- prometheus.Metric) {
 	for part, says := range h.report(context.Background()) {
-		gauges(out).set(readyDesc, oneIf(fine(says)), part)
+		gauges(out).set(readyDesc, oneIf(program.Fine(says)), part)
 	}
 }
 
@@ -64,7 +65,7 @@ func (c numbers) Describe(out chan<- *prometheus.Desc) {
 
 // Collect sends nothing but kap_records_up where the records do not answer: the rest of the page stands.
 func (c numbers) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 	defer cancel()
 	now := time.Now()
 	n, err := c.store.Numbers(ctx, now)

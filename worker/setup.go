@@ -2,22 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
 	"kap/activities"
 	"kap/mail"
 	"kap/practice"
+	"kap/program"
 	"kap/records"
 	"kap/settings"
 )
@@ -45,14 +42,14 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	}
 	house, err := practice.Load(s.Practice)
 	if err != nil {
-		return nil, fmt.Errorf("KAP_PRACTICE: %w", firstLine(err))
+		return nil, fmt.Errorf("KAP_PRACTICE: %w", program.FirstLine(err))
 	}
 	if err := mail.Discreet(house); err != nil {
 		return nil, fmt.Errorf("KAP_PRACTICE: %w", err)
 	}
 	protocol, err := practice.LoadProtocol(s.Protocol)
 	if err != nil {
-		return nil, fmt.Errorf("KAP_PROTOCOL: %w", firstLine(err))
+		return nil, fmt.Errorf("KAP_PROTOCOL: %w", program.FirstLine(err))
 	}
 	switch {
 	case s.MailKey == "":
@@ -60,8 +57,8 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	case s.MailURL == "" && !bool(s.Live): // sending through the real SendGrid takes an explicit setting
 		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
 	}
-	w := &service{log: newLog(stderr, s), unserve: func() {}}
-	if w.temporal, err = temporalOptions(w.log); err != nil {
+	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), unserve: func() {}}
+	if w.temporal, err = program.Temporal(w.log, "worker"); err != nil {
 		return nil, err
 	}
 	if w.version, err = version(s); err != nil {
@@ -101,23 +98,4 @@ func (w *service) open(address string) error {
 func (w *service) close() {
 	w.unserve()
 	w.store.Close()
-}
-
-// firstLine leaves out what an error shows of the file: it may be somebody's address.
-func firstLine(err error) error {
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(first)
-}
-
-func temporalOptions(log *slog.Logger) (client.Options, error) {
-	options, err := envconfig.LoadDefaultClientOptions()
-	if err != nil { // its text may repeat a key
-		return options, errors.New("TEMPORAL_ variables and Temporal's profile file: found something that cannot be read, expected what Temporal documents")
-	}
-	if options.Namespace == "" {
-		options.Namespace = "kap"
-	}
-	options.Identity = "worker-" + rand.Text()[:8] // the default holds the machine's name
-	options.Logger = tlog.NewStructuredLogger(log)
-	return options, nil
 }

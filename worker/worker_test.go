@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"kap/internal/testpg"
+	"kap/program"
 )
 
 // role has the test's own program be the worker.
@@ -195,7 +196,7 @@ func TestWhileTemporalIsAway(t *testing.T) {
 		begun := time.Now()
 		p.lacks(report{"postgresql": "PostgreSQL does not answer", "schema": unknown})
 		p.shows("kap_records_up 0")
-		if took := time.Since(begun); took > 3*patience {
+		if took := time.Since(begun); took > 3*program.Patience {
 			t.Errorf("a silent database made two pages take %s", took)
 		}
 		database.Speak()
