@@ -169,3 +169,21 @@ func unpack(b [3]byte) (string, bool) {
 	}
 	return name, true
 }
+
+// Path is where the pages behind links are, below the address at which the web process is reached.
+const Path = "/l/"
+
+// Site makes the addresses that stand in mails.
+type Site struct {
+	Base string // such as https://desk.linden.example
+	Keys *Keys
+}
+
+// URL is the address of a link.
+func (s Site) URL(l Link) (string, error) {
+	text, err := s.Keys.Seal(l)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(s.Base, "/") + Path + text, nil
+}

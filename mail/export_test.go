@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// Indiscreet is the package's own list, beside the tests' one.
-var Indiscreet = indiscreet
+// IndiscreetWords is the package's own list, beside the tests' one.
+var IndiscreetWords = indiscreet
 
 // Trust lets tests talk to a TLS server of their own.
 func (s *Sender) Trust(c *x509.Certificate) {

@@ -52,6 +52,13 @@ type Facts struct {
 	Online     bool      // the appointment is not at the practice
 	Crisis     string    // questionnaire-due and letter-ready only: the crisis line's text
 	Waiting    []Waiting // staff only: what the letter speaks of
+	Links      Links     // to a client only; where there are none, the letter has none
+}
+
+// Links are the addresses of the pages on which a client answers.
+type Links struct {
+	Coming, AnotherTime string // booked, moved and reminder only
+	Leave               string // no more mails, or to leave
 }
 
 // Waiting is one pathway of which a member of staff hears.
@@ -100,7 +107,11 @@ func Write(p practice.Practice, f Facts) (Letter, error) {
 			return ""
 		}
 		var b strings.Builder
-		err = words.ExecuteTemplate(&b, string(f.Kind)+"/"+part, v)
+		name := string(f.Kind) + "/" + part
+		if strings.HasPrefix(part, "link/") { // they are called the same in every letter
+			name = part
+		}
+		err = words.ExecuteTemplate(&b, name, v)
 		return b.String()
 	}
 	l := layout{
@@ -112,6 +123,12 @@ func Write(p practice.Practice, f Facts) (Letter, error) {
 		Closing:   paragraphs(say("closing"), p.Mail.Phone),
 		Name:      p.Mail.Name,
 		Location:  p.Mail.Location,
+	}
+	if v.Links.Coming != "" {
+		l.Answers = []link{{oneLine(say("link/coming")), v.Links.Coming}, {oneLine(say("link/another-time")), v.Links.AnotherTime}}
+	}
+	if v.Links.Leave != "" {
+		l.Leave = link{oneLine(say("link/leave")), v.Links.Leave}
 	}
 	if v.Online { // an address, even below the signature, would send the client there
 		l.Location = ""
@@ -142,6 +159,7 @@ type view struct {
 	Online    bool
 	Crisis    string
 	Waiting   []waiting
+	Links     Links
 }
 
 // waiting is a pathway as staff read of it. Since is a date and a time, or nothing.
@@ -158,9 +176,12 @@ func newView(p practice.Practice, f Facts) (view, error) {
 		Phone:     p.Mail.Phone,
 		Location:  p.Mail.Location,
 		Crisis:    oneLine(f.Crisis),
+		Links:     Links{Leave: f.Links.Leave},
 	}
 	switch f.Kind {
-	case Booked, Moved, Cancelled, Reminder:
+	case Booked, Moved, Reminder:
+		v.Online, v.Links = f.Online, f.Links
+	case Cancelled:
 		v.Online = f.Online
 	case ConsentDue:
 		return v, nil
@@ -172,7 +193,7 @@ func newView(p practice.Practice, f Facts) (view, error) {
 			return v, nil
 		}
 	case StaffNudge, StaffDigest, StaffUrgent, StaffNews:
-		v.FirstName = "" // a client's, if anybody's
+		v.FirstName, v.Links = "", Links{} // a client's, if anybody's
 		v.Waiting, err = waitingSince(f, ours)
 		return v, err
 	default:
@@ -226,8 +247,13 @@ type layout struct {
 	Subject, Preheader, Greeting string
 	Opening, Closing             []paragraph
 	Card                         []string
+	Answers                      []link
 	Name, Location               string
+	Leave                        link
 }
+
+// link is an address with the words that stand for it.
+type link struct{ Text, URL string }
 
 // paragraph is cut where the practice's telephone number stands, so that the page can make it a link.
 type paragraph []piece

@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -270,13 +271,13 @@ func TestNothingAboutTheTreatment(t *testing.T) {
 			"subject": l.Subject, "preheader": l.Preheader, "text": l.Text, "HTML": markup.Replace(l.HTML),
 			"from": p.Mail.Name + " " + p.Mail.From, "reply-to": p.Mail.ReplyTo,
 		} {
-			for _, list := range []*regexp.Regexp{unsaid, mail.Indiscreet} {
+			for _, list := range []*regexp.Regexp{unsaid, mail.IndiscreetWords} {
 				if word := list.FindString(text); word != "" {
 					t.Errorf("%s: %q stands in the %s", name, word, part)
 				}
 			}
 		}
-		if strings.Contains(l.HTML, "http") || strings.Contains(l.HTML, "<img") || strings.Contains(l.HTML, "url(") {
+		if strings.Contains(ours.Replace(l.HTML), "http") || strings.Contains(l.HTML, "<img") || strings.Contains(l.HTML, "url(") {
 			t.Errorf("%s: the page fetches or links to something", name)
 		}
 	}
@@ -395,6 +396,100 @@ Linden Street Practice
 	}
 }
 
+// ours takes out the links that a letter is given.
+var ours = strings.NewReplacer(coming, "", anotherTime, "", leave, "")
+
+// The links of letters, as long as they are.
+var (
+	coming      = "https://desk.linden.example/l/" + strings.Repeat("a", 59)
+	anotherTime = "https://desk.linden.example/l/" + strings.Repeat("b", 59)
+	leave       = "https://desk.linden.example/l/" + strings.Repeat("c", 59)
+)
+
+// A letter about a session has two links to answer by, and every letter to a client one at its foot; without them it is what it was.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for name, f := range everyLetter(t) {
+		f.Links = mail.Links{Coming: coming, AnotherTime: anotherTime, Leave: leave}
+		l, err := mail.Write(samplePractice(t), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Links = mail.Links{}
+		bare, err := mail.Write(samplePractice(t), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers := f.Kind == mail.Booked || f.Kind == mail.Moved || f.Kind == mail.Reminder
+		foot := f.Waiting == nil
+		for _, to := range []struct {
+			url, words string
+			in         bool
+		}{{coming, "I'll be there", answers}, {anotherTime, "I need another time", answers}, {leave, "No more mails, or leave", foot}} {
+			text := to.words + ":\n" + to.url + "\n"
+			if in := strings.Contains(l.Text, text); in != to.in || in != strings.Contains(l.HTML, `href="`+to.url+`"`) || in != strings.Contains(seen(l.HTML), to.words) {
+				t.Errorf("%s: has the link %q: %v\n%s", name, to.words, in, l.Text)
+			}
+			if strings.Contains(bare.Text+bare.HTML, to.url) || strings.Contains(bare.Text+bare.HTML, to.words) {
+				t.Errorf("%s: has the link %q where there is none", name, to.words)
+			}
+		}
+		if foot && !strings.HasSuffix(l.Text, leave+"\n") {
+			t.Errorf("%s: the last link is not at the foot:\n%s", name, l.Text)
+		}
+		if l.Subject != bare.Subject || l.Preheader != bare.Preheader {
+			t.Errorf("%s: a link shows on the lock screen", name)
+		}
+	}
+}
+
+func TestTheTextWithLinksIsPlain(t *testing.T) {
+	t.Parallel()
+	f := everyLetter(t)["reminder-24h-near"]
+	f.Links = mail.Links{Coming: coming, AnotherTime: anotherTime, Leave: leave}
+	l, err := mail.Write(samplePractice(t), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `Hello Ada,
+
+This is a reminder of your appointment.
+
+    Thursday, March 12, 2026
+    10:00 AM EDT
+    12 Linden Street, Suite 3
+
+I'll be there:
+` + coming + `
+
+I need another time:
+` + anotherTime + `
+
+If you need another time or have a question, reply to this mail or call us at +1 555 0100.
+
+-- 
+Linden Street Practice
+12 Linden Street, Suite 3
+No more mails, or leave:
+` + leave + `
+`
+	if l.Text != want {
+		t.Errorf("got\n%s\nwant\n%s", l.Text, want)
+	}
+}
+
+// An address in which links begin stands in every letter: it is as discreet as the rest.
+func TestAnIndiscreetAddressIsFound(t *testing.T) {
+	t.Parallel()
+	for address, word := range map[string]string{
+		"https://desk.linden.example": "", "http://127.0.0.1:8030": "", "https://kap.linden.example": "kap", "https://my.thekapclinic.example/": "https://my.thekapclinic.example/", "https://ketaminecare.example": "ketaminecare",
+	} {
+		if found := mail.IndiscreetAddress(address); found != word {
+			t.Errorf("%s: found %q, expected %q", address, found, word)
+		}
+	}
+}
+
 // everyLetter has each kind at its longest and its plainest.
 func everyLetter(t testing.TB) map[string]mail.Facts {
 	near := mail.Facts{FirstName: "Ada", Zone: "America/New_York", Start: at(t, "2026-03-12T14:00:00Z"), Was: at(t, "2026-03-10T14:00:00Z"), Crisis: crisis}
@@ -416,6 +511,10 @@ func everyLetter(t testing.TB) map[string]mail.Facts {
 				all["reminder-"+lead+"-"+where] = f
 			}
 		}
+	}
+	for name, f := range maps.Clone(all) {
+		f.Links = mail.Links{Coming: coming, AnotherTime: anotherTime, Leave: leave}
+		all[name+"-links"] = f
 	}
 	all["questionnaire-due-some-day"] = mail.Facts{Kind: mail.QuestionnaireDue, Crisis: crisis}
 	for _, kind := range []mail.Kind{mail.StaffNudge, mail.StaffDigest, mail.StaffUrgent, mail.StaffNews} {

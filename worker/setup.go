@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"kap/activities"
+	"kap/links"
 	"kap/mail"
 	"kap/practice"
 	"kap/program"
@@ -57,6 +58,10 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	case s.MailURL == "" && !bool(s.Live): // sending through the real SendGrid takes an explicit setting
 		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
 	}
+	site, err := site(s)
+	if err != nil {
+		return nil, err
+	}
 	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), unserve: func() {}}
 	if w.temporal, err = program.Temporal(w.log, "worker"); err != nil {
 		return nil, err
@@ -67,7 +72,7 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {
 		return nil, err
 	}
-	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(string(s.MailURL), s.MailKey, sendWithin)}
+	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(string(s.MailURL), s.MailKey, sendWithin), Site: site}
 	w.health = &health{store: w.store, identity: w.temporal.Identity}
 	if err := w.open(string(s.Listen)); err != nil {
 		w.store.Close()
@@ -78,7 +83,28 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	} else {
 		w.log.Info("mails go to", "base_url", s.MailURL)
 	}
+	if site != nil {
+		w.log.Info("links in mails lead to", "web_url", s.WebURL)
+	}
 	return w, nil
+}
+
+// site is where links in mails lead; nil where mails have none.
+func site(s settings.Worker) (*links.Site, error) {
+	if s.WebURL == "" {
+		return nil, nil
+	}
+	if s.LinkKey == "" {
+		return nil, errors.New("KAP_LINK_KEY: found nothing, expected a key, because KAP_WEB_URL asks for links in mails")
+	}
+	if word := mail.IndiscreetAddress(string(s.WebURL)); word != "" {
+		return nil, fmt.Errorf("KAP_WEB_URL: found %q in it, expected nothing about the treatment, because it stands in mails", word)
+	}
+	keys, err := links.NewKeys(string(s.LinkKey))
+	if err != nil {
+		return nil, fmt.Errorf("KAP_LINK_KEY: %w", err)
+	}
+	return &links.Site{Base: string(s.WebURL), Keys: keys}, nil
 }
 
 // open begins to serve health and metrics, unless that is off.
