@@ -176,7 +176,11 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 				continue
 			}
 			seen++
-			if text, _ := value.(string); !reference.MatchString(text) {
+			text, _ := value.(string)
+			if variable == "KAP_LINK_KEY" && text == "${KAP_LINK_KEY:-}" { // without one, mails have no links
+				continue
+			}
+			if !reference.MatchString(text) {
 				t.Errorf("%s of %s: found %v, expected a variable that has to be given", variable, name, value)
 			}
 		}
