@@ -95,6 +95,14 @@ histories:
 	cd stack && go test -count=1 -timeout 20m ./e2e -run 'ReachesEachEnding|LongPathwayReplays' -histories=$(CURDIR)/$(HISTORIES)
 	@du -sh $(HISTORIES)
 
+## make bench [SIZE=small] [ONLY=history,burst]: measure what a pathway costs, beside a bare workflow, in 15 minutes
+.PHONY: bench
+bench:
+	@build/prepare go postgresql
+	@$(programs)
+	@build/compile 1/1 bin/bench stack ./bench
+	@bin/bench --programs bin $(if $(SIZE),--size $(SIZE)) $(if $(ONLY),--only $(ONLY))
+
 ## make pictures: take the README's pictures of Temporal's Web UI anew
 .PHONY: pictures
 pictures:

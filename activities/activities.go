@@ -22,6 +22,9 @@ import (
 // MailQueue is the task queue of deliveries, apart from the pathways' own, so that a slow mail service slows nothing else.
 const MailQueue = "kap-mail"
 
+// MailsAtOnce is how many mails one worker sends at once.
+const MailsAtOnce = 20
+
 // Activities are bound to one database, one practice and one mail service.
 type Activities struct {
 	Store    *records.Store
@@ -29,6 +32,7 @@ type Activities struct {
 	Form     pathway.ConsentDocument // the practice's, in force from its day on
 	Sender   *mail.Sender
 	Site     *links.Site // where links in mails lead; nil: they have none
+	swift    swift
 }
 
 // CommitInput carries the pathway as JSON: a local activity runs beside the workflow, and must not share its memory.

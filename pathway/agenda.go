@@ -17,6 +17,8 @@ const (
 	tooLate  = "too late"
 	noMail   = "the client wants no mail"
 
+	noAddress = "the client's address takes no mail"
+
 	overtakenMail = "what it says no longer holds"
 
 	// unmeasured marks the cancellation of a session for which nothing but the client's measure was missing.
@@ -44,14 +46,14 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 		acts = p.caughtUp()
 	}
 	if len(acts) == 0 && len(p.Pending) == 0 {
-		return nil, p.nextWake(now, tasks)
+		return nil, p.nextWake(now, tasks, nil)
 	}
 	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
 }
 
 func (p *Pathway) step(now time.Time, entries []Entry, acts []Act) *Step {
 	return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: entries, Acts: acts,
-		Mailing: Contact{MailPermission: p.MailPermission, Zone: p.Contact.Zone}}
+		Mailing: Contact{MailPermission: p.Mailable(), Zone: p.Contact.Zone}}
 }
 
 // onward keeps time from going back: a run that was reset on a clock that had been moved may look before what is written.
@@ -64,6 +66,9 @@ func (p *Pathway) onward(now time.Time) time.Time {
 
 // acts come in an order that matters: what must not happen is taken back before anything new is done.
 func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
+	if p.MailNews {
+		return []Act{p.hear()}
+	}
 	acts := p.withdrawals(now)
 	for _, a := range p.Appointments {
 		if a.Filed != a.State {
@@ -142,6 +147,8 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: "it was not delivered"})
 		case m.Staff == "" && !p.MailPermission:
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: noMail})
+		case m.Staff == "" && !p.Mailable():
+			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: noAddress})
 		case p.stale(m):
 			acts = append(acts, Act{Do: WithdrawDeed, Key: m.Key, Reason: overtakenMail})
 		case !m.Until.IsZero() && !m.Until.After(now):
@@ -457,8 +464,14 @@ func (p *Pathway) closes() time.Time {
 	return p.Ended.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.OpenDays)
 }
 
-// nextWake is the next moment at which something changes by itself.
-func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
+// NextWake is the next moment at which something changes by itself, but for the mails that are under way: whoever delivers them
+// comes back by [Pathway.LeavesBy].
+func (p *Pathway) NextWake(now time.Time, underWay map[string]bool) Wake {
+	now = p.onward(now)
+	return p.nextWake(now, p.Tasks(now), underWay)
+}
+
+func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool) Wake {
 	var next Wake
 	at := func(t time.Time, why string, args ...any) {
 		if t.After(now) && (next.At.IsZero() || t.Before(next.At)) {
@@ -466,6 +479,9 @@ func (p *Pathway) nextWake(now time.Time, tasks []Task) Wake {
 		}
 	}
 	for _, m := range p.Outbox {
+		if underWay[m.Key] {
+			continue
+		}
 		at(p.leaves(m, now), "mail hours begin")
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")

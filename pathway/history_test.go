@@ -33,6 +33,7 @@ type history struct {
 	turn    int
 	tried   map[string]int
 
+	news    []News   // of which the records tell when they are asked
 	restore *Restore // of which the records tell with the next step
 
 	obliging bool // the pathway works once all that is asked for is said
@@ -59,6 +60,7 @@ type temper struct {
 	watched  bool // the witness looks at every task at every wake
 	away     bool // the worker is down now and then
 	lost     bool // mails to the client get lost
+	returns  bool // mails come back, or are not wanted
 	folded   bool // the steps are kept and folded at the end
 	restores bool // the records are restored from a backup now and then
 }
@@ -129,6 +131,7 @@ func (h *history) begin() {
 	}
 	h.away = !h.watched && percent(h.chance, 5)
 	h.lost = !h.watched && percent(h.chance, 5)
+	h.returns = percent(h.chance, 8)
 	h.folded = !h.lost && percent(h.chance, 3)
 	h.restores = !h.watched && !h.lost && !h.folded && percent(h.chance, 8)
 	if percent(h.chance, 14) {
@@ -236,6 +239,11 @@ func (h *history) deliver() {
 		if h.lost && m.Staff == "" && percent(h.chance, 10) {
 			h.tell("    lost: %s", m.Key)
 			h.p.Undelivered(m.Key)
+			if h.returns && percent(h.chance, 40) { // and it went out after all
+				h.check(h.w.mailed(h.p, m, h.now))
+				h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
+				h.hears(News{Event: of(h.chance, MailProcessed, MailDelivered), Mail: m})
+			}
 			continue
 		}
 		if h.told != nil {
@@ -249,9 +257,24 @@ func (h *history) deliver() {
 		if m.Staff == "" {
 			h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
 		}
+		if h.returns && percent(h.chance, 8) {
+			h.hears(News{Event: of(h.chance, MailBounced, MailBounced, MailBlocked, MailDropped, MailReported, MailUnsubscribed), Mail: m,
+				Reason: of(h.chance, OtherReason, BadAddress, BadContent, NotWanted), Former: percent(h.chance, 10)})
+		}
 		if h.folded {
 			h.mails[len(h.steps)] = append(h.mails[len(h.steps)], m.Key)
 		}
+	}
+}
+
+// hears: the records have something to tell, and the pathway is told that they have; not every time, for it may be told of several at
+// once.
+func (h *history) hears(n News) {
+	if n.Mail.Staff != "" && !n.Heeded(false) {
+		return
+	}
+	if h.news = append(h.news, n); percent(h.chance, 90) {
+		h.p.AskAboutMail()
 	}
 }
 
@@ -280,6 +303,8 @@ func (h *history) answer(s Step) Answer {
 				}
 			}
 			a.Acts[i] = h.p.Place(act, h.cal, busy)
+		case HearDeed:
+			a.Acts[i].News, h.news = h.news, nil
 		case WithdrawDeed:
 			a.Acts[i].Mail = WithdrawnMail
 			if at := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.restores && h.p.Outbox[at].GivenUp {
@@ -568,6 +593,11 @@ func (h *history) oblige(t Task) bool {
 	case "call", "conversation", "discharge-contact":
 		if h.tried[t.Key]++; h.tried[t.Key] == 1 && (h.silent != "" || percent(h.chance, 20)) {
 			said = said.with("outcome", string(Tried))
+		}
+	case "address":
+		if percent(h.chance, 70) {
+			h.hears(News{Event: AddressCorrected, By: h.coordinator()})
+			return true
 		}
 	case "book":
 		if h.tried[t.Key]++; h.tried[t.Key] > 3 {

@@ -29,6 +29,7 @@ type house struct {
 	answers []Answer
 	settled []Settled
 
+	news    []News   // of which the records tell when they are asked
 	restore *Restore // of which the records tell with the next step
 	unknown bool     // since then a mail that was given up may have gone out
 }
@@ -132,6 +133,9 @@ func (h *house) answer(s Step) Answer {
 				status = UnknownMail
 			}
 			a.Acts = append(a.Acts, ActAnswer{Mail: status})
+		case HearDeed:
+			a.Acts = append(a.Acts, ActAnswer{News: h.news})
+			h.news = nil
 		default:
 			a.Acts = append(a.Acts, ActAnswer{})
 		}

@@ -68,11 +68,11 @@ type Mail struct {
 	Again    time.Time `json:"again,omitzero"`     // it was being sent when it became too late: look again then
 }
 
-// write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
+// write puts a mail into the outbox, or asks a coordinator to telephone where none goes to the client.
 func (p *Pathway) write(s Step, m Mail) {
 	at := s.At
 	m.Zone, m.GivenUp = s.Mailing.Zone, !p.CatchingUp.IsZero() // it may have gone out before the restore
-	if !s.Mailing.MailPermission {
+	if !s.Mailing.MailPermission {                             // or their address takes none
 		p.call(at, m.Key, m.Session, p.spoken(m), m.Until, p.near(m, at))
 		return
 	}

@@ -171,6 +171,9 @@ type Pathway struct {
 	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
 	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
 
+	MailNews bool      `json:"mail_news,omitempty"` // the records have something to tell of mail that went out
+	Returned time.Time `json:"returned,omitzero"`   // since when the client's address takes no mail; until it is corrected
+
 	Restored   Restore   `json:"restored,omitzero"`    // the last time, that it has heard of, that the records were restored
 	CatchingUp time.Time `json:"catching_up,omitzero"` // since it heard of that, until it has worked off what fell due before
 }

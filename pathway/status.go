@@ -98,7 +98,7 @@ func (p *Pathway) Status(now time.Time) Status {
 	tasks := p.Tasks(now)
 	s := Status{
 		Pathway: p.Code, AsOf: now, Enrolled: p.Enrolment.At, Phase: p.Phase(now), Outcome: p.Outcome, Attention: NoAttention, DosingDone: p.dosed(), DosingMost: p.Protocol.Dosing.AtMost,
-		NextWake: p.nextWake(now, tasks).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
+		NextWake: p.nextWake(now, tasks, nil).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
 	if _, joint := p.jointDecision(now); !joint { // a clearance may have run out since

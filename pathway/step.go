@@ -75,6 +75,7 @@ const (
 	AskDeed      Deed = "ask"      // a mail asks the client for something
 	CallDeed     Deed = "call"     // a coordinator is asked to call the client
 	EndDeed      Deed = "end"
+	HearDeed     Deed = "hear"     // the records are asked what became of mail
 	CatchUpDeed  Deed = "catch-up" // what fell due before a restore was heard of is worked off
 )
 
@@ -123,12 +124,14 @@ type Answer struct {
 	Restored *Restore `json:"restored,omitempty"`
 }
 
-// ActAnswer is what the world said to one act: a place in the calendar, or why there is none; or where a withdrawn mail was.
+// ActAnswer is what the world said to one act: a place in the calendar, or why there is none; where a withdrawn mail was, or
+// what became of mail.
 type ActAnswer struct {
 	Start       time.Time  `json:"start,omitzero"`
 	FollowStart time.Time  `json:"follow_start,omitzero"`
 	Refused     string     `json:"refused,omitempty"`
 	Mail        MailStatus `json:"mail,omitempty"`
+	News        []News     `json:"news,omitempty"`
 }
 
 // Settled tells whoever asked for a booking or a move what came of it.
@@ -206,6 +209,11 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
 			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)
 			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+		case HearDeed:
+			p.MailNews = false
+			for _, n := range answer.News {
+				p.settleNews(s, n, tell)
+			}
 		case CatchUpDeed:
 			p.CatchingUp = time.Time{}
 			say("caught-up", "what fell due before the restore was heard of is worked off: its mails are unknown and are not sent again")
@@ -455,8 +463,8 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		return
 	}
 	switch {
-	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
-		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
+	case (act.Reason == noMail || act.Reason == noAddress) && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
+		say("withdrawn", "%s: %s is said by telephone", act.Reason, act.Key)
 		p.call(s.At, act.Key, m.Session, p.spoken(m), m.Until, p.near(m, s.At))
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
 		if act.Reason == overtakenMail && (m.Kind == BookedMail || m.Kind == MovedMail) {
@@ -482,9 +490,8 @@ func (p *Pathway) settleStaffMail(s Step, act Act, a ActAnswer, m Mail, say func
 		return
 	}
 	say("mail-withdrawn", "a mail to %s was not sent, or may not have been: %s", m.Staff, act.Reason)
-	if m.Kind == UrgentMail || m.Kind == NewsMail {
-		p.call(s.At, "staff/"+m.Staff, "", fmt.Sprintf("Call %s: a mail that they should look may not have reached them", m.Staff), time.Time{}, true)
-		p.Calls[len(p.Calls)-1].Staff = true
+	if m.calls() {
+		p.callStaff(s.At, m.Staff)
 	}
 }
 

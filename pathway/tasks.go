@@ -88,6 +88,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	if p.Outcome != "" {
 		return all
 	}
+	all = append(all, p.addressTasks()...)
 	all = append(all, p.endingTasks(now)...)
 	all = append(all, p.holdTasks()...)
 	all = append(all, p.sessionTasks(now)...)

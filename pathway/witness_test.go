@@ -31,6 +31,7 @@ type witness struct {
 	looked int // at which message the ladders were looked at last
 
 	restores []alarm
+	returned bool            // what was mailed to the client, by their address
 	gone     map[string]bool // what was mailed before a restore, and is never mailed again
 }
 
@@ -738,6 +739,10 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 			if v := w.visit(act.Session); v != nil {
 				v.off = true
 			}
+		case HearDeed:
+			if err := w.heardOfMail(p, answer.News, s.At); err != nil {
+				return err
+			}
 		case EndDeed:
 			if w.outcome != "" {
 				return fmt.Errorf("it ended as %s and then as %s", w.outcome, act.Outcome)
@@ -747,6 +752,40 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 			}
 			w.outcome, w.ended = act.Outcome, s.At
 		}
+	}
+	return nil
+}
+
+// heardOfMail: what did not arrive and still holds is said by telephone, an address that takes no mail is asked for, and somebody who
+// wants no mail gets none.
+func (w *witness) heardOfMail(p *Pathway, news []News, now time.Time) error {
+	owed := func(key string) bool {
+		return slices.ContainsFunc(p.Tasks(now), func(t Task) bool { return t.Key == key })
+	}
+	for _, n := range news {
+		lost := n.Event == MailBounced || n.Event == MailBlocked || n.Event == MailDropped
+		unwanted := n.Event == MailReported || n.Event == MailUnsubscribed || n.Event == MailDropped && (n.Reason == NotWanted || n.Reason == CalledSpam)
+		switch {
+		case n.Event == AddressCorrected:
+			w.returned = false
+			continue
+		case n.Mail.Staff != "":
+			if lost && !owed("call/staff/"+n.Mail.Staff) {
+				return fmt.Errorf("an urgent mail to %s did not arrive, and nobody calls them", n.Mail.Staff)
+			}
+			continue
+		case n.Event == MailBounced && !n.Former, n.Event == MailDropped && !n.Former && !unwanted && n.Reason != BadContent:
+			w.returned = true
+		}
+		w.mail = w.mail && !unwanted
+		v := w.visit(n.Mail.Session)
+		stands := v != nil && !v.off && v.record == nil && v.booked.Equal(n.Mail.Start) && n.Mail.Until.After(now)
+		if lost && stands && n.Mail.Kind != QuestionnaireMail && !owed("call/"+n.Mail.Key) {
+			return fmt.Errorf("the mail %s did not arrive, and nobody says it by telephone", n.Mail.Key)
+		}
+	}
+	if w.returned && w.mail && w.outcome == "" && !owed("address") {
+		return fmt.Errorf("mail to the client's address comes back, and nobody asks for another")
 	}
 	return nil
 }
@@ -1034,8 +1073,8 @@ func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
 		}
 		return nil
 	}
-	if !w.mail {
-		return fmt.Errorf("the mail %s went to a client who allows none", m.Key)
+	if !w.mail || w.returned {
+		return fmt.Errorf("the mail %s went to a client who allows none, or whose address takes none", m.Key)
 	}
 	if m.Kind == LetterMail && w.outcome == "" {
 		return fmt.Errorf("the letter is announced before the ending")

@@ -104,7 +104,7 @@ func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Commit
 	return out, errors.Join(json.Unmarshal(body, &out.Step), json.Unmarshal(answer, &out.Answer))
 }
 
-// answer asks the world: the calendar for a place, the outbox for a mail that is taken back.
+// answer asks the world: the calendar for a place, the outbox for a mail that is taken back, and for what became of mail.
 func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathway.Pathway, client string, step pathway.Step) ([]pathway.ActAnswer, error) {
 	answers := make([]pathway.ActAnswer, len(step.Acts))
 	if err := lockMails(ctx, tx, p.Code, step); err != nil {
@@ -128,6 +128,12 @@ func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathwa
 				return nil, err
 			}
 			answers[i].Mail = status
+		case pathway.HearDeed:
+			news, err := tellNews(ctx, tx, p.Code)
+			if err != nil {
+				return nil, err
+			}
+			answers[i].News = news
 		}
 	}
 	return answers, nil
@@ -299,9 +305,9 @@ func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
 	}
 	b.Queue(`
 		update pathway set last_step = greatest(last_step, $2), last_digest = $3, phase = $4, outcome = $5, attention = $6, waiting_on = $7,
-			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14
+			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14, mailing = $15
 		where code = $1`,
-		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber)
+		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber, p.Mailable())
 	b.Queue(`delete from task where pathway = $1`, p.Code)
 	for _, t := range status.Tasks {
 		who := make([]string, len(t.Who))

@@ -74,7 +74,8 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	var body []byte
 	var until time.Time
 	err = tx.QueryRow(ctx, `
-		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4
+		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4,
+			address = (select c.address from pathway p join client c on c.id = p.client where p.code = $1)
 		where pathway = $1 and key = $2 and status = 'pending' and not `+mailPaused+`
 		returning id, claim, claimed_until, body`, code, key, lease, after).
 		Scan(&c.ID, &c.Claim, &until, &body)
@@ -101,7 +102,7 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	return c, nil
 }
 
-// standing looks, under the lock under which steps are written, whether what a client's mail says still stands, and which step was
+// standing looks, under the lock under which steps are written, whether what a client's mail says still stands and mail still goes to them, and which step was
 // written last. Between the step that moves or cancels a session and the one that takes its mails back, they stay pending: no
 // reminder goes out for a time that no longer holds. It returns [pgx.ErrNoRows] for such a mail.
 func standing(ctx context.Context, tx pgx.Tx, code, key string) (after int, err error) {
@@ -114,7 +115,7 @@ func standing(ctx context.Context, tx pgx.Tx, code, key string) (after int, err 
 		return 0, err
 	}
 	err = tx.QueryRow(ctx, `
-		select true from mail m where pathway = $1 and key = $2 and (m.body->>'kind' = 'cancelled' or not exists (
+		select true from mail m where pathway = $1 and key = $2 and (select mailing from pathway p where p.code = m.pathway) and (m.body->>'kind' = 'cancelled' or not exists (
 			select from appointment a where a.pathway = m.pathway and a.name = m.body->>'session'
 			and (a.revision <> coalesce((m.body->>'revision')::int, 0) or a.state in ('cancelled', 'cancelled-late'))))`, code, key).Scan(&staff)
 	return after, err

@@ -35,7 +35,7 @@ func (a *account) mailed(l records.ChainedLine, f pathway.Fact) {
 		}
 	}
 	if !allowed {
-		a.violation("sent-unwanted", f.Key, l.At, "it went to a client who wants no mail")
+		a.violation("sent-unwanted", f.Key, l.At, "it went to a client who wants no mail, or whose address takes none")
 	}
 	switch f.Mail {
 	case pathway.ReminderMail, pathway.BookedMail, pathway.MovedMail:

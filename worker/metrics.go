@@ -52,7 +52,7 @@ type coded struct{ client.MetricsHandler }
 func (c coded) WithTags(tags map[string]string) client.MetricsHandler {
 	tags = maps.Clone(tags)
 	for _, name := range []string{"workflow_type", "activity_type"} {
-		if value, given := tags[name]; given && !slices.Contains([]string{"none", workflows.Name, "Commit", "Stored", "Deliver"}, value) {
+		if value, given := tags[name]; given && !slices.Contains([]string{"none", workflows.Name, "Commit", "Stored", "Deliver", "DeliverSeveral", "DeliverAtOnce"}, value) {
 			tags[name] = "other"
 		}
 	}

@@ -70,33 +70,33 @@ func (w *service) work(ctx context.Context) error {
 
 // workers are the one for pathways and the one for mails.
 func (w *service) workers(temporal client.Client, broken chan<- error) []worker.Worker {
-	worker.SetStickyWorkflowCacheSize(2000)
+	worker.SetStickyWorkflowCacheSize(workflows.Cached)
 	fatal := func(err error) { // the SDK stops asking for tasks: whoever supervises us starts us again
 		select {
 		case broken <- err:
 		default:
 		}
 	}
-	pathways := worker.New(temporal, workflows.TaskQueue, worker.Options{
-		DeploymentOptions:                w.deployment(),
-		WorkerStopTimeout:                stopWithin,
-		StickyScheduleToStartTimeout:     10 * time.Second, // how long a pathway waits for a worker that was killed
-		DisableRegistrationAliasing:      true,
-		OnFatalError:                     fatal,
-		MaxConcurrentActivityTaskPollers: 2,
-	})
+	pathways := worker.New(temporal, workflows.TaskQueue, workflows.Polling(worker.Options{
+		DeploymentOptions:           w.deployment(),
+		WorkerStopTimeout:           stopWithin,
+		DisableRegistrationAliasing: true,
+		OnFatalError:                fatal,
+	}))
 	pathways.RegisterWorkflowWithOptions(workflows.Pathway, workflow.RegisterOptions{Name: workflows.Name})
 	pathways.RegisterActivityWithOptions(w.acts.Commit, activity.RegisterOptions{Name: "Commit"})
 	pathways.RegisterActivityWithOptions(w.acts.Stored, activity.RegisterOptions{Name: "Stored"})
+	pathways.RegisterActivityWithOptions(w.acts.DeliverAtOnce, activity.RegisterOptions{Name: "DeliverAtOnce"})
 	mails := worker.New(temporal, activities.MailQueue, worker.Options{
 		DeploymentOptions:                  w.deployment(),
 		WorkerStopTimeout:                  stopWithin,
 		DisableWorkflowWorker:              true,
 		DisableRegistrationAliasing:        true,
 		OnFatalError:                       fatal,
-		MaxConcurrentActivityExecutionSize: 20,
+		MaxConcurrentActivityExecutionSize: activities.MailsAtOnce,
 	})
 	mails.RegisterActivityWithOptions(w.acts.Deliver, activity.RegisterOptions{Name: "Deliver"})
+	mails.RegisterActivityWithOptions(w.acts.DeliverSeveral, activity.RegisterOptions{Name: "DeliverSeveral"})
 	return []worker.Worker{mails, pathways}
 }
 

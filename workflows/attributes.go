@@ -43,12 +43,6 @@ type shown struct {
 	onHold                    bool
 }
 
-// showsHolds says whether this run publishes holds. One that began before kap did so goes on without, as its history has
-// it; its next run begins to.
-func showsHolds(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, "KapOnHold", workflow.DefaultVersion, 1) != workflow.DefaultVersion
-}
-
 // publish shows where the pathway is: the current details, and the search attributes that have changed.
 func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 	status := r.p.Status(now(ctx))
@@ -75,9 +69,7 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 	set(!slices.Equal(next.waiting, r.shown.waiting), waitingKey.ValueSet(next.waiting))
 	set(!next.session.Equal(r.shown.session), timeOrUnset(sessionKey, next.session))
 	set(!next.wake.Equal(r.shown.wake), timeOrUnset(wakeKey, next.wake))
-	if r.showsHolds {
-		set(next.onHold != r.shown.onHold, onHoldKey.ValueSet(next.onHold))
-	}
+	set(next.onHold != r.shown.onHold, onHoldKey.ValueSet(next.onHold))
 	if next.outcome != r.shown.outcome {
 		set(true, outcomeKey.ValueSet(next.outcome))
 	}

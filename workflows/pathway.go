@@ -33,6 +33,10 @@ const RestoredSignal = "restored"
 // ForClientQuery asks what the page behind a link in a client's mail may show: see [pathway.Pathway.ForClient].
 const ForClientQuery = "for-client"
 
+// NewsSignal is sent, without anything in it, to a pathway that has yet to hear what became of its mail, by whoever noticed that in the
+// records. It is no message of the staff's: what there is to hear, the records say.
+const NewsSignal = "mail-news"
+
 // calendarPatience is how long the answer to a booking or a move waits for the calendar before it says "pending".
 const calendarPatience = 10 * time.Second
 
@@ -50,7 +54,7 @@ func Pathway(ctx workflow.Context, state pathway.Pathway) error {
 	if err != nil {
 		return err
 	}
-	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}, showsHolds: showsHolds(ctx)}
+	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
 	asked := ctx
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.listen(ctx); err != nil {
@@ -69,14 +73,17 @@ type run struct {
 	p           *pathway.Pathway
 	written     *pathway.Pathway // as the records have it: the fold of the written steps and nothing else
 	poked       bool             // something was said since the loop last looked
+	answering   bool             // since it last slept: whoever spoke waits for this workflow task to end
 	refresh     bool             // somebody asked for a fresh run
 	slept       bool             // it has waited once: a run that landed on an old release does not chase the new one in a circle
 	restore     string           // of which the worker has told, until the records are asked
+	news        int              // how often somebody has told that there is news of mail
+	asked       int              // how much of that the last look took up
+	heard       int              // and about how much of it the records were asked
 	recordsAway bool
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
 	shown       shown
-	showsHolds  bool
 	timer       timer
 	signals     []signal
 	drain       func() // takes the signals that nobody has received yet
@@ -84,11 +91,15 @@ type run struct {
 
 func (r *run) loop(ctx workflow.Context) error {
 	for {
+		r.answering = r.answering || r.poked
 		r.poked = false
 		now := now(ctx)
 		told := r.restore
 		r.p.Rouse(told, now)
-		step, wake := r.p.Due(now)
+		if r.asked = r.news; r.asked > r.heard {
+			r.p.AskAboutMail()
+		}
+		step, _ := r.p.Due(now)
 		if step != nil {
 			if err := r.commit(ctx, *step); err != nil {
 				return err
@@ -98,7 +109,10 @@ func (r *run) loop(ctx workflow.Context) error {
 			}
 			continue
 		}
-		r.deliver(ctx)
+		if r.deliver(ctx) {
+			continue
+		}
+		wake := r.p.NextWake(now, r.sending)
 		if err := r.publish(ctx, wake); err != nil {
 			return err
 		}
@@ -118,6 +132,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		if err := r.sleep(ctx, wake); err != nil {
 			return err
 		}
+		r.answering = false
 	}
 }
 
@@ -176,6 +191,9 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 	}
 	if out.Behind {
 		return r.catchUp(ctx)
+	}
+	if step.Hears() && out.Answer.Restored == nil { // else it asks again
+		r.heard = r.asked
 	}
 	_, settled := r.written.Settle(step, out.Answer)
 	next, err := r.p.Onto(r.written, step)
@@ -245,42 +263,6 @@ func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) e
 	return workflow.ExecuteActivity(durable, activity, in).Get(ctx, out)
 }
 
-// deliver starts the delivery of every mail that may go out now. Its failures become telephone calls; they never stop the loop.
-func (r *run) deliver(ctx workflow.Context) {
-	for _, m := range r.p.Sendable(now(ctx)) {
-		if r.sending[m.Key] {
-			continue
-		}
-		r.sending[m.Key] = true
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			options := workflow.ActivityOptions{
-				TaskQueue:           activities.MailQueue,
-				StartToCloseTimeout: activities.MailAttempt,
-				RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: withoutEnd},
-				Summary:             mailSummary(m),
-			}
-			if by := r.p.LeavesBy(m, now(ctx)); !by.IsZero() { // later it is too late, or night: the pathway looks at it again
-				options.ScheduleToCloseTimeout = by.Sub(now(ctx))
-			}
-			var a *activities.Activities
-			var status pathway.MailStatus
-			in := activities.DeliverInput{Pathway: r.p.Code, Key: m.Key, At: now(ctx)}
-			err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.Deliver, in).Get(ctx, &status)
-			delete(r.sending, m.Key)
-			r.poked = true
-			switch {
-			case err != nil: // too late, or night: it stays in the outbox until it is withdrawn, or goes out in the morning
-			case status == pathway.SentMail || status == pathway.WithdrawnMail:
-				r.p.Delivered(m.Key)
-				r.written.Delivered(m.Key)
-			default:
-				r.p.Undelivered(m.Key)
-				r.written.Undelivered(m.Key)
-			}
-		})
-	}
-}
-
 // timer is the one timer of a run.
 type timer struct {
 	at     time.Time
@@ -327,28 +309,39 @@ func (r *run) listen(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
-		s := signal{m.Name, workflow.GetSignalChannelWithOptions(ctx, m.Name, workflow.SignalChannelOptions{Description: m.Description()})}
-		r.signals = append(r.signals, s)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			for {
-				var raw converter.RawValue
-				if !s.channel.Receive(ctx, &raw) {
-					return
-				}
-				r.hear(ctx, s.name, raw)
-			}
-		})
+		r.signals = append(r.signals, signal{m.Name, workflow.GetSignalChannelWithOptions(ctx, m.Name, workflow.SignalChannelOptions{Description: m.Description()})})
 	}
 	restored := workflow.GetSignalChannelWithOptions(ctx, RestoredSignal, workflow.SignalChannelOptions{Description: "From kap's worker, after a restore of the records. Not for people."})
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		for restored.Receive(ctx, &r.restore) {
-			r.poked = true
-		}
-	})
-	r.drain = func() {
+	hearOfRestore := func() {
 		if restored.ReceiveAsync(&r.restore) {
 			r.poked = true
 		}
+	}
+	news := workflow.GetSignalChannelWithOptions(ctx, NewsSignal, workflow.SignalChannelOptions{Description: "From kap's programs, when the records know more of a mail. Not for people."})
+	hearOfNews := func() {
+		for news.ReceiveAsync(nil) {
+			r.news, r.poked = r.news+1, true
+		}
+	}
+	// One coroutine for all of them: each is a stack that a waiting pathway keeps in the worker's memory.
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		next := workflow.NewSelector(ctx).AddReceive(restored, func(workflow.ReceiveChannel, bool) { hearOfRestore() }).
+			AddReceive(news, func(workflow.ReceiveChannel, bool) { hearOfNews() })
+		for _, s := range r.signals {
+			next.AddReceive(s.channel, func(channel workflow.ReceiveChannel, _ bool) {
+				var raw converter.RawValue
+				if channel.ReceiveAsync(&raw) {
+					r.hear(ctx, s.name, raw)
+				}
+			})
+		}
+		for {
+			next.Select(ctx)
+		}
+	})
+	r.drain = func() {
+		hearOfRestore()
+		hearOfNews()
 		for _, s := range r.signals {
 			var raw converter.RawValue
 			for s.channel.ReceiveAsync(&raw) {

@@ -170,7 +170,8 @@ func (a *arc) once(from time.Time, acts *activities.Activities, staff func(s pat
 	a.env.RegisterWorkflowWithOptions(Pathway, workflow.RegisterOptions{Name: Name})
 	a.env.RegisterActivityWithOptions(acts.Commit, activity.RegisterOptions{Name: "Commit"})
 	a.env.RegisterActivityWithOptions(acts.Stored, activity.RegisterOptions{Name: "Stored"})
-	a.env.RegisterActivityWithOptions(acts.Deliver, activity.RegisterOptions{Name: "Deliver"})
+	a.env.RegisterActivityWithOptions(acts.DeliverSeveral, activity.RegisterOptions{Name: "DeliverSeveral"})
+	a.env.RegisterActivityWithOptions(acts.DeliverAtOnce, activity.RegisterOptions{Name: "DeliverAtOnce"})
 	var look func()
 	look = func() {
 		if a.env.IsWorkflowCompleted() || a.failed {

@@ -224,7 +224,7 @@ func (w *watch) mailsGoWrong() {
 	p.fail(inbox.Faults{Mode: inbox.Drop, Times: 1})
 	p.forward(p.now().Add(24 * time.Hour))
 	w.says("may or may not have been sent")
-	w.shows(`kap_mails{status="unknown"} 1`, `temporal_activity_execution_failed_total{activity_type="Deliver"`, `kap_tasks{role="therapist",urgency="urgent"} 1`)
+	w.shows(`kap_mails{status="unknown"} 1`, `temporal_activity_execution_failed_total{activity_type="DeliverSeveral"`, `kap_tasks{role="therapist",urgency="urgent"} 1`)
 }
 
 // aRowIsRefused has PostgreSQL quote what it does not take.
@@ -314,7 +314,7 @@ func coded() map[string]*regexp.Regexp {
 		"client_name":    one("temporal_go"),
 		"task_queue":     one("none", "kap", "kap-mail"),
 		"workflow_type":  one("none", "Pathway", "other"),
-		"activity_type":  one("none", "Commit", "Stored", "Deliver"),
+		"activity_type":  one("none", "Commit", "Stored", "Deliver", "DeliverSeveral", "DeliverAtOnce"),
 		"worker_type":    one("none", "[A-Z][A-Za-z]+Worker"),
 		"poller_type":    one("workflow_task", "workflow_sticky_task", "activity_task"),
 		"operation":      one("[A-Z][A-Za-z]+"), // a method of Temporal's

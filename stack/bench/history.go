@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/proto"
+
+	"kap/pathway"
+	"kap/stack/stories"
+	"kap/workflows"
+)
+
+// cost is what one whole pathway leaves in Temporal.
+type cost struct{ events, bytes, actions int }
+
+// measureHistory carries clients through the stack's first story, three dosing sessions and then closing, and looks at the
+// histories they leave behind.
+func measureHistory(ctx context.Context, h *house, r *report) error {
+	told, err := retold(h.options.stories)
+	if err != nil {
+		return err
+	}
+	programs, err := filepath.Abs(h.programs)
+	if err != nil {
+		return err
+	}
+	stage := stories.Stage{Temporal: h.client, Starter: filepath.Join(programs, "starter"), Env: h.env, Progress: filepath.Join(h.dir, "stories.json"), Out: io.Discard}
+	ends, err := stage.Tell(ctx, told)
+	if err != nil {
+		return err
+	}
+	for _, s := range ends {
+		if s.Outcome != pathway.Completed || s.DosingDone != 3 {
+			return fmt.Errorf("%s ended as %q after %d dosing sessions", s.Pathway, s.Outcome, s.DosingDone)
+		}
+		c, err := h.cost(ctx, workflows.WorkflowID(s.Pathway))
+		if err != nil {
+			return err
+		}
+		r.add(kap, "whole pathway, history", "events", float64(c.events))
+		r.add(kap, "whole pathway, history size", "KB", float64(c.bytes)/1024)
+		r.add(kap, "whole pathway, billable", "actions", float64(c.actions))
+	}
+	return nil
+}
+
+// retold is the first story so many times, each with a client and a team of its own.
+func retold(n int) ([]stories.Story, error) {
+	all, err := stories.Load("")
+	if err != nil {
+		return nil, err
+	}
+	var told []stories.Story
+	for i := range n {
+		by := teamOf(i)
+		var enrol map[string]any
+		var was struct {
+			Team pathway.CareTeam `json:"care_team"`
+		}
+		for _, into := range []any{&enrol, &was} {
+			if err := json.Unmarshal(all[0].Enrol, into); err != nil {
+				return nil, err
+			}
+		}
+		instead := map[any]string{was.Team.Therapist: by.therapist, was.Team.Prescriber: by.prescriber, was.Team.Coordinators[0]: by.desk}
+		enrol["care_team"] = map[string]any{"therapist": by.therapist, "prescriber": by.prescriber, "coordinators": []string{by.desk}}
+		enrol["by"] = by.desk
+		enrol["family_name"] = fmt.Sprintf("Fictional-%d", i)
+		enrol["email"] = fmt.Sprintf("fictional-%d@clients.example", i)
+		delete(enrol, "availability") // it is told on the practice's clock, which is another here
+		s := stories.Story{Title: fmt.Sprintf("%s (%d)", all[0].Title, i)}
+		if s.Enrol, err = json.Marshal(enrol); err != nil {
+			return nil, err
+		}
+		for _, l := range all[0].Messages {
+			input := map[string]any{}
+			for name, value := range l.Input {
+				input[name] = value
+			}
+			input["by"] = instead[l.Input["by"]]
+			l.Input = input
+			s.Messages = append(s.Messages, l)
+		}
+		told = append(told, s)
+	}
+	return told, nil
+}
+
+// cost reads a workflow's history. What moving the clock has added is left out.
+func (h *house) cost(ctx context.Context, id string) (cost, error) {
+	var c cost
+	events := h.client.GetWorkflowHistory(ctx, id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	worked := map[int64]bool{} // workflow tasks that ran local activities
+	for events.HasNext() {
+		e, err := events.Next()
+		if err != nil {
+			return c, err
+		}
+		if e.GetWorkflowExecutionOptionsUpdatedEventAttributes() != nil || e.GetWorkflowExecutionTimeSkippingTransitionedEventAttributes() != nil {
+			continue
+		}
+		c.events++
+		c.bytes += proto.Size(e)
+		c.actions += actions(e, worked)
+	}
+	return c, nil
+}
+
+// actions is what Temporal Cloud bills for an event (docs.temporal.io/cloud/actions): starts, timers, updates, signals, attempts of
+// activities, upserts of search attributes but for the version's, and the local activities of one workflow task together.
+func actions(e *historypb.HistoryEvent, worked map[int64]bool) int {
+	switch e.GetEventType() {
+	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+		enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+		return 1
+	case enums.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+		return int(e.GetActivityTaskStartedEventAttributes().GetAttempt())
+	case enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
+		if _, version := e.GetUpsertWorkflowSearchAttributesEventAttributes().GetSearchAttributes().GetIndexedFields()["TemporalChangeVersion"]; version {
+			return 0
+		}
+		return 1
+	case enums.EVENT_TYPE_MARKER_RECORDED:
+		m := e.GetMarkerRecordedEventAttributes()
+		if m.GetMarkerName() != "LocalActivity" || worked[m.GetWorkflowTaskCompletedEventId()] {
+			return 0
+		}
+		worked[m.GetWorkflowTaskCompletedEventId()] = true
+		return 1
+	}
+	return 0
+}

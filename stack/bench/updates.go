@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+)
+
+// The load under which updates are timed: so many senders at once, spread over so many workflows.
+const (
+	senders  = 16
+	speaking = 32
+)
+
+// measureUpdates times an update from sending it to its answer: one after the other, and with many senders at once. kap's is
+// a measure, which is journalled and shown; the bare one does one local activity that does nothing.
+func measureUpdates(ctx context.Context, h *house, r *report) error {
+	ids := map[side][]string{}
+	for _, whose := range []side{kap, bare} {
+		var mu sync.Mutex
+		enrol := h.enroller(whose)
+		err := h.many(ctx, speaking, 8, func(ctx context.Context, i int) (string, error) {
+			id, err := enrol(ctx, i)
+			mu.Lock()
+			defer mu.Unlock()
+			ids[whose] = append(ids[whose], id)
+			return id, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for range h.rounds {
+		for _, load := range []struct {
+			name   string
+			atOnce int
+		}{{"idle", 1}, {fmt.Sprintf("%d senders", senders), senders}} {
+			for _, whose := range []side{kap, bare} {
+				took, err := h.speak(ctx, whose, ids[whose], load.atOnce)
+				if err != nil {
+					return err
+				}
+				r.add(whose, "update, "+load.name+", p50", "ms", quantile(took, 0.5))
+				r.add(whose, "update, "+load.name+", p99", "ms", quantile(took, 0.99))
+			}
+		}
+	}
+	return nil
+}
+
+// speak sends the updates, and says how many milliseconds each took.
+func (h *house) speak(ctx context.Context, whose side, ids []string, atOnce int) ([]float64, error) {
+	took := make([]float64, h.updates)
+	err := together(h.updates, atOnce, func(i int) error {
+		o := client.UpdateWorkflowOptions{WorkflowID: ids[i%len(ids)], WaitForStage: client.WorkflowUpdateStageCompleted, UpdateName: "keep"}
+		if whose == kap {
+			o.UpdateName = "measure"
+			o.Args = []any{json.RawMessage(fmt.Sprintf(`{"by":"%s","id":"%s","scale":"phq-9","total":%d,"item_9":0}`, teamOf(0).therapist, opaque(), 10+i%5))}
+		}
+		begun := time.Now()
+		handle, err := h.client.UpdateWorkflow(ctx, o)
+		if err == nil {
+			err = handle.Get(ctx, nil)
+		}
+		took[i] = float64(time.Since(begun).Microseconds()) / 1000
+		return err
+	})
+	return took, err
+}
