@@ -28,6 +28,7 @@ type service struct {
 	store    *records.Store
 	temporal client.Client // it connects when it is first used, and again
 	metrics  *prometheus.Registry
+	answers  *answers // where links in mails lead; nil: nowhere
 	site     net.Listener
 	unserve  func() // health and metrics
 }
@@ -64,6 +65,9 @@ func (w *service) open(s settings.Web) (err error) {
 		return err
 	}
 	w.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), w)
+	if w.answers, err = newAnswers(s, w.practice, onTemporal{w.temporal}, w.log, w.metrics); err != nil {
+		return err
+	}
 	if err = w.openHealth(string(s.Health)); err != nil {
 		return err
 	}
@@ -116,5 +120,8 @@ func (w *service) serve(ctx context.Context) {
 // routes are what the outside reaches, and all of it: each line is another way in.
 func (w *service) routes() http.Handler {
 	mux := http.NewServeMux()
+	if w.answers != nil {
+		w.answers.route(mux)
+	}
 	return mux
 }
