@@ -74,7 +74,7 @@ func (s said) wants(t *testing.T, code int, texts ...string) {
 func TestHelpFitsAnOldTerminal(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"enrol", "--help"}, {"record", "--help"}, {"show", "--help"}, {"list", "--help"}, {"find", "--help"}, {"today", "--help"}, {"tasks", "--help"},
-		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}} {
+		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}, {"address", "--help"}} {
 		s := command(t, nil, "", args...)
 		s.wants(t, done)
 		for line := range strings.Lines(s.out) {

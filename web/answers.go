@@ -46,7 +46,7 @@ var (
 )
 
 const (
-	atOnce     = 32              // pages that ask Temporal at one time
+	askAtOnce  = 32              // pages that ask Temporal at one time
 	aMinute    = 40              // pages of one pathway in a minute, here: somebody who reads opens a few
 	formAtMost = 1 << 10         // bytes; the longest honest one has twenty
 	patience   = 8 * time.Second // with a pathway
@@ -72,7 +72,7 @@ func newAnswers(s settings.Web, house practice.Practice, p pathways, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	a := &answers{log: log, practice: house, keys: keys, pathways: p, now: time.Now, busy: make(chan struct{}, atOnce),
+	a := &answers{log: log, practice: house, keys: keys, pathways: p, now: time.Now, busy: make(chan struct{}, askAtOnce),
 		said: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kap_web_links_total", Help: "Pages behind links in mails, by what they showed, and answers that were taken."}, []string{"said"})}
 	return a, metrics.Register(a.said)
 }

@@ -394,7 +394,7 @@ func TestOneLinkIsNotOpenedWithoutEnd(t *testing.T) {
 	if status, _ = d.get(link); status != http.StatusOK {
 		t.Errorf("a minute later: %d", status)
 	}
-	for range atOnce {
+	for range askAtOnce {
 		d.a.busy <- struct{}{}
 	}
 	status, page = d.get(link)

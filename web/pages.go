@@ -39,12 +39,12 @@ type sheet struct {
 	Path        string // of the page itself, to which its form goes back
 	AnotherTime bool   // the link is for that; else for I'll be there
 	View        pathway.ClientView
-	When, Kept  when
+	When, Kept  moment
 	Body        htmltemplate.HTML
 }
 
-// when is an instant on the client's clock.
-type when struct{ Date, Clock string }
+// moment is an instant on the client's clock.
+type moment struct{ Date, Clock string }
 
 type button struct{ Path, Says, Words string }
 
@@ -76,7 +76,7 @@ func keepQuiet(h http.Header) {
 }
 
 // at writes an instant as letters do; nothing where there is none.
-func at(v pathway.ClientView, practiceZone string) (start, kept when, err error) {
+func at(v pathway.ClientView, practiceZone string) (start, kept moment, err error) {
 	theirs, err := pathway.Location("zone", v.Zone)
 	if err != nil {
 		return start, kept, err

@@ -19,6 +19,7 @@ import (
 	"kap/program"
 	"kap/records"
 	"kap/settings"
+	"kap/workflows"
 )
 
 // service is the web process with all that it was told.
@@ -28,7 +29,9 @@ type service struct {
 	store    *records.Store
 	temporal client.Client // it connects when it is first used, and again
 	metrics  *prometheus.Registry
-	answers  *answers // where links in mails lead; nil: nowhere
+	answers  *answers      // where links in mails lead; nil: nowhere
+	events   *events       // nil: none are taken
+	fresh    chan struct{} // holds something while there is news to tell pathways
 	site     net.Listener
 	unserve  func() // health and metrics
 }
@@ -39,7 +42,7 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), metrics: prometheus.NewRegistry(), unserve: func() {}}
+	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), metrics: prometheus.NewRegistry(), fresh: make(chan struct{}, 1), unserve: func() {}}
 	if err := w.open(s); err != nil {
 		w.close()
 		return nil, err
@@ -63,6 +66,13 @@ func (w *service) open(s settings.Web) (err error) {
 	}
 	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {
 		return err
+	}
+	if s.EventKey != "" {
+		key, err := eventKey(s.EventKey)
+		if err != nil {
+			return err
+		}
+		w.events = newEvents(key, w.store, w.log, w.metrics, w.tellSoon)
 	}
 	w.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), w)
 	if w.answers, err = newAnswers(s, w.practice, onTemporal{w.temporal}, w.log, w.metrics); err != nil {
@@ -112,7 +122,11 @@ const stopWithin = 15 * time.Second
 func (w *service) serve(ctx context.Context) {
 	stop := program.Serve(w.site, w.log, "the pages that the outside reaches", w.routes(), stopWithin)
 	w.log.Warn("for trial data only")
-	<-ctx.Done()
+	if w.events == nil {
+		w.log.Warn("the mail service's events are not taken: SENDGRID_WEBHOOK_KEY is not set")
+	}
+	w.tellSoon() // what was left when the last process was killed
+	w.keepTelling(ctx)
 	w.log.Info("the web process stops; what it has begun it finishes")
 	stop()
 }
@@ -123,5 +137,43 @@ func (w *service) routes() http.Handler {
 	if w.answers != nil {
 		w.answers.route(mux)
 	}
+	if w.events != nil {
+		mux.Handle("POST /events", w.events)
+	}
 	return mux
+}
+
+// tellSoon says that there is news to tell. It waits for nobody.
+func (w *service) tellSoon() {
+	select {
+	case w.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// tellAgain is how soon pathways that could not be told are told again. Workers see to it as well, less often.
+const tellAgain = 5 * time.Second
+
+// keepTelling tells pathways what became of their mail as soon as there is something to tell, until the process is told to stop.
+func (w *service) keepTelling(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.fresh:
+		}
+		trying, cancel := context.WithTimeout(ctx, time.Minute)
+		err := workflows.TellNews(trying, w.store, w.temporal, w.log)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		w.log.Warn("pathways are not told of their mail yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tellAgain):
+			w.tellSoon()
+		}
+	}
 }

@@ -52,6 +52,8 @@ type Inbox struct {
 	dir string
 	now func() time.Time
 
+	events *teller // nil: nobody is told what becomes of messages
+
 	mu     sync.Mutex
 	all    []summary // oldest first
 	faults Faults

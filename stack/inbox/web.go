@@ -40,6 +40,7 @@ const (
 //	GET  /                     the list, newest first; ?to= one recipient's, ?page= from 1
 //	GET  /messages/{id}        one message
 //	GET  /messages/{id}/html   its HTML alone, as the page above frames it
+//	POST /messages/{id}/events what becomes of it, as event=bounce: see Word
 //	GET  /messages.json        for programs: []Message, newest first; ?to= one recipient's
 //	GET  /faults               Faults
 //	POST /faults               Faults, as JSON or from the form on the list
@@ -49,6 +50,7 @@ func (in *Inbox) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", in.showList)
 	mux.HandleFunc("GET /messages/{id}", in.showMessage)
 	mux.HandleFunc("GET /messages/{id}/html", in.showHTML)
+	mux.HandleFunc("POST /messages/{id}/events", in.setEvent)
 	mux.HandleFunc("GET /messages.json", in.showJSON)
 	mux.HandleFunc("GET /faults", in.showFaults)
 	mux.HandleFunc("POST /faults", in.setFaults)
@@ -98,7 +100,14 @@ func (in *Inbox) showList(w http.ResponseWriter, r *http.Request) {
 
 func (in *Inbox) showMessage(w http.ResponseWriter, r *http.Request) {
 	if m, ok := in.wanted(w, r); ok {
-		render(w, messagePage, m)
+		v := struct {
+			Message
+			Words []saying // that can be said of it
+		}{Message: m}
+		if in.events != nil {
+			v.Words = words
+		}
+		render(w, messagePage, v)
 	}
 }
 
