@@ -30,6 +30,7 @@ var (
 	mailsDesc      = desc("kap_mails", "Mails that were neither sent nor taken back.", "status")
 	mailAgeDesc    = desc("kap_mail_oldest_pending_seconds", "For how long the mail that waits longest could have gone out.")
 	pausedDesc     = desc("kap_mail_paused", "Whether mail waits since the records were restored, until starter resume-mail.")
+	returnedDesc   = desc("kap_mails_returned", "Mails that the mail service said within the last day did not arrive.", "reader")
 	refusalsDesc   = desc("kap_refusals_total", "Messages that were refused.", "message", "code")
 )
 
@@ -58,7 +59,7 @@ type numbers struct {
 
 // Describe names what Collect sends.
 func (c numbers) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, refusalsDesc} {
+	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, returnedDesc, refusalsDesc} {
 		out <- d
 	}
 }
@@ -115,6 +116,10 @@ func send(g gauges, n records.Numbers, now time.Time) {
 	}
 	g.set(mailAgeDesc, age)
 	g.set(pausedDesc, oneIf(n.Paused))
+	for reader, staff := range map[string]bool{"client": false, "staff": true} {
+		c := find(n.Returned, func(c records.ReturnedCount) bool { return c.Staff == staff })
+		g.set(returnedDesc, c.N, reader)
+	}
 }
 
 func find[T any](all []T, is func(T) bool) T {
