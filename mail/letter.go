@@ -277,7 +277,7 @@ func paragraphs(text, phone string) []paragraph {
 		var p paragraph
 		for i, part := range strings.Split(line, phone) {
 			if i > 0 {
-				p = append(p, piece{Text: phone, Tel: tel(phone)})
+				p = append(p, piece{Text: phone, Tel: Tel(phone)})
 			}
 			if part != "" {
 				p = append(p, piece{Text: part})
@@ -301,8 +301,8 @@ func lines(text string) []string {
 // oneLine also keeps a name with a line break in it from starting a paragraph, or a header, of its own.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// tel keeps the digits alone, which is also why html/template may be told to trust it.
-func tel(phone string) htmltemplate.URL {
+// Tel is the address of a telephone number. It keeps the digits alone, which is also why html/template may be told to trust it.
+func Tel(phone string) htmltemplate.URL {
 	var b strings.Builder
 	for i, c := range phone {
 		if c >= '0' && c <= '9' || c == '+' && i == 0 {

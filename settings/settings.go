@@ -213,7 +213,7 @@ func (u *PublicURL) UnmarshalText(text []byte) error {
 		return errors.New(strings.ReplaceAll(err.Error(), "http://127.0.0.1:8025", "https://desk.linden.example"))
 	}
 	at, err := url.Parse(string(text))
-	if err != nil || at.RawQuery != "" || at.Fragment != "" || len(text) > 200 {
+	if err != nil || strings.Trim(at.Path, "/")+at.RawQuery+at.Fragment != "" || len(text) > 200 {
 		return errors.New("found an address with more behind it, expected one such as https://desk.linden.example")
 	}
 	ip := net.ParseIP(at.Hostname())

@@ -44,6 +44,7 @@ func TestAWrongOneIsRefusedByItsName(t *testing.T) {
 		"KAP_LINK_KEY=c2VjcmV0":                             "KAP_LINK_KEY: found a key of 6 bytes, expected 32 or more, as openssl rand -base64 32 prints them",
 		"KAP_WEB_URL=http://desk.linden.example":            `KAP_WEB_URL: found "http://desk.linden.example", expected https`,
 		"KAP_WEB_URL=desk.linden.example":                   `KAP_WEB_URL: found "desk.linden.example", expected an address such as https://desk.linden.example`,
+		"KAP_WEB_URL=https://linden.example/desk":           "KAP_WEB_URL: found an address with more behind it",
 		"KAP_WEB_URL=https://desk.linden.example?x=1":       "KAP_WEB_URL: found an address with more behind it",
 		"KAP_LOG_FORMAT=xml":                                `KAP_LOG_FORMAT: found "xml", expected text or json`,
 		"KAP_SEND_FOR_REAL=perhaps":                         `KAP_SEND_FOR_REAL: found "perhaps", expected yes, or leave it out`,

@@ -47,7 +47,7 @@ var (
 
 const (
 	askAtOnce  = 32              // pages that ask Temporal at one time
-	aMinute    = 40              // pages of one pathway in a minute, here: somebody who reads opens a few
+	aMinute    = 120             // pages of one pathway in a minute, here: somebody who reads opens a few, a scanner all links of several mails
 	formAtMost = 1 << 10         // bytes; the longest honest one has twenty
 	patience   = 8 * time.Second // with a pathway
 )

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	htmltemplate "html/template"
 	"net/http"
-	"strings"
 
 	"kap/mail"
 	"kap/pathway"
@@ -29,7 +28,7 @@ var policy = func() string {
 
 var layouts = htmltemplate.Must(htmltemplate.New("pages").Option("missingkey=error").Funcs(htmltemplate.FuncMap{
 	"style":  func() htmltemplate.CSS { return htmltemplate.CSS(style) },
-	"tel":    tel,
+	"tel":    mail.Tel,
 	"button": func(s sheet, says, words string) button { return button{s.Path, says, words} },
 }).Parse(words))
 
@@ -92,14 +91,4 @@ func at(v pathway.ClientView, practiceZone string) (start, kept moment, err erro
 		kept.Date, kept.Clock = mail.When(v.Kept, theirs, ours, false)
 	}
 	return start, kept, nil
-}
-
-// tel keeps the digits alone, which is also why html/template may be told to trust it.
-func tel(phone string) htmltemplate.URL {
-	return htmltemplate.URL("tel:" + strings.Map(func(c rune) rune {
-		if c >= '0' && c <= '9' || c == '+' {
-			return c
-		}
-		return -1
-	}, phone))
 }
