@@ -104,8 +104,9 @@ func (p *Pathway) shortNotice(a Appointment, now time.Time) bool {
 
 // ClientQuestion asks what the page behind a link in a client's mail may show: about a session at a revision, or about none.
 type ClientQuestion struct {
-	Session  string `json:"session,omitempty"`
-	Revision int    `json:"revision,omitempty"`
+	Session  string    `json:"session,omitempty"`
+	Revision int       `json:"revision,omitempty"`
+	At       time.Time `json:"at,omitzero"` // by whoever asks: a pathway that sleeps does not know how late it is
 }
 
 // Standing is what has become of what a link is about.
@@ -137,7 +138,7 @@ type ClientView struct {
 
 // ForClient says what a page may show to whoever holds a link. It changes nothing.
 func (p *Pathway) ForClient(q ClientQuestion, now time.Time) ClientView {
-	now = p.onward(now)
+	now = p.onward(later(now, q.At))
 	v := ClientView{Zone: p.Contact.Zone, Mail: p.Contact.MailPermission, Leaving: p.ending() == WithdrawnByClient, Ended: p.Outcome != "", Crisis: p.Protocol.Crisis.Text}
 	if !v.Ended && p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() {
 		v.Keeps = true

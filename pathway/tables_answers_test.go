@@ -9,7 +9,7 @@ import (
 
 // asks is what a page shows of a session as it stands.
 func (h *house) asks(a Appointment) ClientView {
-	return h.p.ForClient(ClientQuestion{a.Name, a.Revision}, h.now)
+	return h.p.ForClient(ClientQuestion{Session: a.Name, Revision: a.Revision}, h.now)
 }
 
 // reply says what the client answered by a link.
@@ -71,8 +71,9 @@ func TestAClientWhoNeedsAnotherTimeIsCalled(t *testing.T) {
 		h := walk(t, 0)
 		a := *h.p.booked(Dosing)
 		h.until(a.Start.Add(-row.before))
-		if v := h.asks(a); v.Short != row.short {
-			t.Errorf("%s before it, the page has %+v", row.before, v)
+		asleep := h.p.ForClient(ClientQuestion{a.Name, a.Revision, h.now}, h.now.Add(-10*time.Hour))
+		if v := h.asks(a); v.Short != row.short || asleep != v {
+			t.Errorf("%s before it, the page has %+v, or %+v where the pathway slept", row.before, v, asleep)
 		}
 		h.reply(a, ComingAnswer)
 		h.reply(a, AnotherTimeAnswer) // plans change

@@ -150,7 +150,7 @@ func (a *answers) read(w http.ResponseWriter, r *http.Request) (l links.Link, s 
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	s.View, err = a.pathways.Ask(ctx, l.Pathway, pathway.ClientQuestion{Session: l.Session, Revision: l.Revision})
+	s.View, err = a.pathways.Ask(ctx, l.Pathway, pathway.ClientQuestion{Session: l.Session, Revision: l.Revision, At: a.now()})
 	if errors.Is(err, errGone) {
 		s.View, err = pathway.ClientView{Standing: pathway.StandsOver, Ended: true, Zone: "UTC"}, nil
 	}

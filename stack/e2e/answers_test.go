@@ -186,6 +186,7 @@ func TestAnswersByLinks(t *testing.T) {
 
 	// Once it has begun there is nothing to answer.
 	p.forward(session(t, p.status(), "preparation-1").Start.Add(time.Minute))
+	p.page(http.MethodPost, moved["I need another time"], "another-time", http.StatusOK, "There is nothing to answer any more.") // it is asked on its own clock
 	p.page(http.MethodGet, moved["I need another time"], "", http.StatusOK, "There is nothing to answer any more.")
 
 	// No more mails, and to leave: in two steps.
