@@ -158,7 +158,7 @@ func TestTheExampleIsWhatTheFileAsksFor(t *testing.T) {
 	}
 }
 
-var secret = regexp.MustCompile(`PASSWORD|PWD|API_KEY|LINK_KEY|DATABASE_URL`) // SENDGRID_WEBHOOK_KEY is public
+var secret = regexp.MustCompile(`PASSWORD|PWD|API_KEY|LINK_KEY|DATABASE_URL`) // the other keys are public
 
 func TestNoSecretIsWrittenDown(t *testing.T) {
 	t.Parallel()

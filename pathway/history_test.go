@@ -895,7 +895,7 @@ func (h *history) meddle() {
 		}
 	case 26:
 		h.form = &ConsentDocument{Version: fmt.Sprintf("2027-%d", len(h.w.forms)), SHA256: strings.Repeat("1", 64), InForce: Day(h.now.AddDate(0, 0, h.Int(-1, 30)).Format(time.DateOnly))}
-		name, by = "refresh", anyone
+		name, by = "refresh", of(h.chance, anyone, "operator")
 	case 27:
 		h.malformed()
 		return

@@ -94,6 +94,9 @@ func (s Step) Hears() bool {
 // Mailable says whether mail goes to the client: they allow it, and what went to their address did not come back.
 func (p *Pathway) Mailable() bool { return p.MailPermission && p.Returned.IsZero() }
 
+// NewsAtOnce bounds what one step tells of mail. Where there is so much, the pathway asks again.
+const NewsAtOnce = 50
+
 // hear asks for news of mail, in a step of its own: nothing is written to the client before it is known whether they can be reached so.
 func (p *Pathway) hear() Act { return Act{Do: HearDeed, Key: fmt.Sprintf("hear/%d", p.Steps+1)} }
 

@@ -210,7 +210,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)
 			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
 		case HearDeed:
-			p.MailNews = false
+			p.MailNews = len(answer.News) >= NewsAtOnce
 			for _, n := range answer.News {
 				p.settleNews(s, n, tell)
 			}

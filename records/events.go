@@ -161,13 +161,26 @@ func settleByEvent(ctx context.Context, tx pgx.Tx, e MailEvent, news pathway.New
 	return tx.SendBatch(ctx, b).Close()
 }
 
-// Newsworthy lists the pathways that have yet to hear something of their mail, those that wait for a workflow left out.
-func (s *Store) Newsworthy(ctx context.Context) ([]string, error) {
-	rows, err := s.pool.Query(ctx, `select distinct e.pathway from mail_event e join pathway p on p.code = e.pathway where e.unheard and p.started_at is not null order by 1`)
+// NewsToTell lists the pathways that have yet to hear something of their mail, for whoever tells them at once that there is something: it
+// does not list them again within the hour. One that is pinned to a release which does not know of it stays as it is, and is not to be
+// told without end. Those that wait for a workflow are left out.
+func (s *Store) NewsToTell(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `
+		with telling as (
+			update mail_event e set told_at = now() from pathway p
+			where p.code = e.pathway and p.started_at is not null and e.unheard and (e.told_at is null or e.told_at < now() - interval '1 hour')
+			returning e.pathway)
+		select distinct pathway from telling order by 1`)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// NotTold notes that a pathway could not be told that there is news.
+func (s *Store) NotTold(ctx context.Context, code string) error {
+	_, err := s.pool.Exec(ctx, `update mail_event set told_at = null where pathway = $1 and unheard`, code)
+	return err
 }
 
 // HearsNoNews notes that an ended pathway is not told of its mail: its workflow has completed.
@@ -176,9 +189,6 @@ func (s *Store) HearsNoNews(ctx context.Context, code string) error {
 	return err
 }
 
-// newsAtOnce bounds what one step tells.
-const newsAtOnce = 50
-
 // tellNews is what a pathway has yet to hear of its mail, in the order in which it was learned of. With the step that is being written
 // it has heard.
 func tellNews(ctx context.Context, tx pgx.Tx, code string) ([]pathway.News, error) {
@@ -186,7 +196,7 @@ func tellNews(ctx context.Context, tx pgx.Tx, code string) ([]pathway.News, erro
 		with next as (select id from mail_event where pathway = $1 and unheard order by number limit $2 for update),
 		told as (update mail_event e set unheard = false from next where e.id = next.id returning e.*)
 		select t.event, t.reason, t.by, m.body, coalesce(m.address < c.address, false)
-		from told t left join mail m on m.id = t.mail join pathway p on p.code = t.pathway join client c on c.id = p.client order by t.number`, code, newsAtOnce)
+		from told t left join mail m on m.id = t.mail join pathway p on p.code = t.pathway join client c on c.id = p.client order by t.number`, code, pathway.NewsAtOnce)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ type Web struct {
 	Links
 	LinkKeyBefore Key     `env:"KAP_LINK_KEY_BEFORE" about:"the key before it, whose links are in mails that are still read"`
 	Site          Address `env:"KAP_WEB_LISTEN" envDefault:"127.0.0.1:8030" about:"where it serves what the outside reaches, through a proxy that speaks TLS"`
-	EventKey      string  `env:"SENDGRID_WEBHOOK_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
+	EventKey      string  `env:"SENDGRID_WEBHOOK_PUBLIC_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
 	Health        Address `env:"KAP_WEB_HEALTH" envDefault:"127.0.0.1:9465" about:"where its health and metrics are served; off: nowhere"`
 	Logs
 }

@@ -13,8 +13,9 @@ import (
 )
 
 const addressHelp = `Gives a client another e-mail address, which mail goes to from then on. Where
-mail to the one before came back, this is what ends it: until then everything
-that mail would say is a telephone call. Telephone numbers and names are not
+mail to the one before came back, this is what ends it (also with the same
+address, where that works again): until then everything that mail would say is
+a telephone call. Telephone numbers and names are not
 changed here.
 
 Whether the client wants mail at all is another matter: starter record contact.`

@@ -30,7 +30,9 @@ func TestAnAddressIsCorrected(t *testing.T) {
 	if err != nil || len(found) != 1 {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	if lines, err := store.MailEvents(t.Context(), code); err != nil || !slices.ContainsFunc(lines, func(l records.MailEventLine) bool { return l.Event == string(pathway.AddressCorrected) && l.By == "c-desk" }) {
+	if lines, err := store.MailEvents(t.Context(), code); err != nil || !slices.ContainsFunc(lines, func(l records.MailEventLine) bool {
+		return l.Event == string(pathway.AddressCorrected) && l.By == "c-desk"
+	}) {
 		t.Errorf("found %+v, %v", lines, err)
 	}
 }

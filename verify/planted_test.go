@@ -280,6 +280,16 @@ var plants = []struct {
 	{"sent-unwanted", "completed", func(j journal) journal {
 		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","mail_permission":false}`)
 	}},
+	{"sent-unwanted", "completed", func(j journal) journal {
+		return j.does(j.said("safety-plan", ""), "address", pathway.Fact{What: string(pathway.MailBounced)})
+	}},
+	{"sent-unwanted", "completed", func(j journal) journal {
+		return j.does(j.said("safety-plan", ""), "opted-out", pathway.Fact{What: string(pathway.MailUnsubscribed)})
+	}},
+	{"sent-unwanted", "completed", func(j journal) journal { // another address is no wish to be mailed
+		i := j.said("safety-plan", "")
+		return j.does(i, "address", pathway.Fact{What: string(pathway.AddressCorrected)}).does(i, "opted-out", pathway.Fact{What: string(pathway.MailReported)})
+	}},
 	{"sent-late", "completed", func(j journal) journal {
 		i := j.sent("remind/dosing-2/r1/24h")
 		j[i].At = j[i].At.Add(7 * time.Hour)

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,7 +45,7 @@ const storeWithin = 10 * time.Second
 // eventKey reads the public key as SendGrid shows it, or says what is wrong with it.
 func eventKey(text string) (*ecdsa.PublicKey, error) {
 	wrong := func(found string) error {
-		return fmt.Errorf("SENDGRID_WEBHOOK_KEY: found %s, expected the verification key of the signed event webhook as SendGrid shows it: an ECDSA key on P-256, as base64", found)
+		return fmt.Errorf("SENDGRID_WEBHOOK_PUBLIC_KEY: found %s, expected the verification key of the signed event webhook as SendGrid shows it: an ECDSA key on P-256, as base64", found)
 	}
 	der, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -97,6 +98,9 @@ type events struct {
 	taken func() // is told of fresh ones
 	slots chan struct{}
 
+	mu     sync.Mutex
+	warned map[string]time.Time // by reason: anybody may post, as often as they like
+
 	posts   *prometheus.CounterVec // refused, by reason
 	counted *prometheus.CounterVec // events, by what they say and what came of them
 }
@@ -108,7 +112,7 @@ const (
 )
 
 func newEvents(key *ecdsa.PublicKey, store *records.Store, log *slog.Logger, metrics prometheus.Registerer, taken func()) *events {
-	e := &events{key: key, store: store, log: log, now: time.Now, taken: taken, slots: make(chan struct{}, atOnce),
+	e := &events{key: key, store: store, log: log, now: time.Now, taken: taken, slots: make(chan struct{}, atOnce), warned: map[string]time.Time{},
 		posts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kap_web_events_refused_total",
 			Help: "Deliveries of the mail service's events that were refused."}, []string{"reason"}),
 		counted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kap_web_events_total",
@@ -128,11 +132,21 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if refused != nil {
 		e.posts.WithLabelValues(refused.reason).Inc()
-		e.log.Warn("events of the mail service are refused", "reason", refused.reason)
+		e.warn(refused.reason)
 		http.Error(w, refused.reason, refused.status)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// warn says once a minute what is refused: how often that is, is counted.
+func (e *events) warn(reason string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now := e.now(); now.Sub(e.warned[reason]) >= time.Minute {
+		e.warned[reason] = now
+		e.log.Warn("what is posted as events of the mail service is refused; this is said once a minute", "reason", reason)
+	}
 }
 
 // read reads no more than it takes, and believes nothing before it is verified.
@@ -182,7 +196,7 @@ func (e *events) take(ctx context.Context, body []byte) *refusal {
 	defer cancel()
 	taken, err := e.store.TakeEvents(ctx, known)
 	if err != nil {
-		e.log.Error("events of the mail service are not written down", "events", len(known), "error", records.Plain(err))
+		e.log.Debug("events of the mail service are not written down", "events", len(known), "error", records.Plain(err))
 		return &away
 	}
 	for _, f := range taken.Fresh {

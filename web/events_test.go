@@ -135,7 +135,7 @@ func TestTheMailServicesEventsAreTaken(t *testing.T) {
 	t.Parallel()
 	database, store, mail := withMail(t)
 	s := newSigner(t)
-	r := start(t, told("DATABASE_URL="+database.URL, "SENDGRID_WEBHOOK_KEY="+public(t, &s.key.PublicKey)))
+	r := start(t, told("DATABASE_URL="+database.URL, "SENDGRID_WEBHOOK_PUBLIC_KEY="+public(t, &s.key.PublicKey)))
 	now := time.Now()
 	body := "[" + one("e-1", "processed", mail) + "," + one("e-2", "delivered", mail) + "," + one("e-2", "delivered", mail) + "," +
 		one("e-3", "bounce", mail, `, "type": "bounce", "reason": "550 zenobia has moved", "bounce_classification": "Invalid Address"`) + "," +
@@ -188,7 +188,7 @@ func TestWhatIsNotTheMailServicesIsRefused(t *testing.T) {
 	t.Parallel()
 	database, store, mail := withMail(t)
 	s, other := newSigner(t), newSigner(t)
-	r := start(t, told("DATABASE_URL="+database.URL, "SENDGRID_WEBHOOK_KEY="+public(t, &s.key.PublicKey)))
+	r := start(t, told("DATABASE_URL="+database.URL, "SENDGRID_WEBHOOK_PUBLIC_KEY="+public(t, &s.key.PublicKey)))
 	now := time.Now()
 	body := "[" + one("e-1", "bounce", mail) + "]"
 	set := func(name, value string) func(*http.Request) {
@@ -223,6 +223,9 @@ func TestWhatIsNotTheMailServicesIsRefused(t *testing.T) {
 			t.Errorf("%s: counted %v, expected %v", reason, n, want)
 		}
 	}
+	if n := strings.Count(r.log(), "is refused; this is said once a minute"); n != 4 {
+		t.Errorf("the log says so %d times, expected once for each reason", n)
+	}
 	if lines, err := store.MailEvents(t.Context(), "K7Q2M9"); err != nil || len(lines) != 0 {
 		t.Errorf("what was refused is kept: %+v, %v", lines, err)
 	}
@@ -237,7 +240,7 @@ func TestWhileTheRecordsAreAwayEventsAreAskedForAgain(t *testing.T) {
 	t.Parallel()
 	database, store, mail := withMail(t)
 	s := newSigner(t)
-	r := start(t, told("DATABASE_URL="+database.URL, "SENDGRID_WEBHOOK_KEY="+public(t, &s.key.PublicKey)))
+	r := start(t, told("DATABASE_URL="+database.URL, "SENDGRID_WEBHOOK_PUBLIC_KEY="+public(t, &s.key.PublicKey)))
 	body := "[" + one("e-1", "bounce", mail) + "]"
 	database.Shut()
 	if status := s.post(t, r.site, body, time.Now()); status != http.StatusServiceUnavailable || r.counts(`kap_web_events_refused_total{reason="records-away"}`) != 1 {
@@ -255,7 +258,7 @@ func TestWhileTheRecordsAreAwayEventsAreAskedForAgain(t *testing.T) {
 func TestWithoutAKeyThereIsNoWayIn(t *testing.T) {
 	t.Parallel()
 	r := start(t, told())
-	if status := newSigner(t).post(t, r.site, "[]", time.Now()); status != http.StatusNotFound || !strings.Contains(r.log(), "SENDGRID_WEBHOOK_KEY is not set") {
+	if status := newSigner(t).post(t, r.site, "[]", time.Now()); status != http.StatusNotFound || !strings.Contains(r.log(), "SENDGRID_WEBHOOK_PUBLIC_KEY is not set") {
 		t.Errorf("found %d; it says\n%s", status, r.log())
 	}
 }
@@ -278,7 +281,7 @@ func TestAKeyThatVerifiesNothingIsRefusedByName(t *testing.T) {
 		public(t, newSigner(t).key.Public()): "",
 	} {
 		_, err := eventKey(text)
-		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), "SENDGRID_WEBHOOK_KEY: "+says) || strings.Contains(err.Error(), text)) {
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), "SENDGRID_WEBHOOK_PUBLIC_KEY: "+says) || strings.Contains(err.Error(), text)) {
 			t.Errorf("%s: found %v, expected %q", text, err, says)
 		}
 	}

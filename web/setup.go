@@ -123,7 +123,7 @@ func (w *service) serve(ctx context.Context) {
 	stop := program.Serve(w.site, w.log, "the pages that the outside reaches", w.routes(), stopWithin)
 	w.log.Warn("for trial data only")
 	if w.events == nil {
-		w.log.Warn("the mail service's events are not taken: SENDGRID_WEBHOOK_KEY is not set")
+		w.log.Warn("the mail service's events are not taken: SENDGRID_WEBHOOK_PUBLIC_KEY is not set")
 	}
 	w.tellSoon() // what was left when the last process was killed
 	w.keepTelling(ctx)

@@ -16,7 +16,7 @@ type Signaller interface {
 }
 
 // TellNews weighs what the mail service has said of mails, and tells every pathway that has yet to hear something of its own: one that
-// sleeps would not ask. It may be done again and again, and by several processes: what is told is told with the step that asks for it.
+// sleeps would not ask. It may be done again and again, and by several processes: what there is to hear is told with the step that asks for it.
 // Its errors quote no row.
 func TellNews(ctx context.Context, store *records.Store, temporal Signaller, log *slog.Logger) error {
 	n, staff, err := store.WeighEvents(ctx)
@@ -29,22 +29,28 @@ func TellNews(ctx context.Context, store *records.Store, temporal Signaller, log
 	if err != nil {
 		return errors.New(records.Plain(err))
 	}
-	codes, err := store.Newsworthy(ctx)
+	codes, err := store.NewsToTell(ctx)
 	if err != nil {
 		return errors.New(records.Plain(err))
 	}
+	var failed error
 	for _, code := range codes {
 		err := temporal.SignalWorkflow(ctx, WorkflowID(code), "", NewsSignal, nil)
 		var gone *serviceerror.NotFound
 		switch {
+		case err == nil:
+			continue
 		case errors.As(err, &gone): // completed a year after the ending; else Temporal has lost it, and a person has to look
 			log.Warn("a pathway has no workflow that could hear what became of its mail", "pathway", code)
-			if err := store.HearsNoNews(ctx, code); err != nil {
-				return errors.New(records.Plain(err))
-			}
-		case err != nil:
-			return err
+			err = store.HearsNoNews(ctx, code)
+		default:
+			failed = err
+			ctx := context.WithoutCancel(ctx) // which may have run out
+			err = store.NotTold(ctx, code)
+		}
+		if err != nil {
+			return errors.New(records.Plain(err))
 		}
 	}
-	return nil
+	return failed
 }

@@ -11,7 +11,8 @@ create table mail_event (
     at          timestamptz not null,                   -- by the mail service's clock
     received_at timestamptz not null default now(),
     weighed     boolean not null default false,         -- the outbox reflects it, and whether the pathway is to hear is decided
-    unheard     boolean not null default false          -- the pathway has yet to hear
+    unheard     boolean not null default false,         -- the pathway has yet to hear
+    told_at     timestamptz                             -- when it was told that there is something to hear
 );
 create index mail_event_mail on mail_event (mail);
 create index mail_event_unweighed on mail_event (number) where not weighed;

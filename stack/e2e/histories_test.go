@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,4 +97,40 @@ func TestALongPathwayReplays(t *testing.T) {
 		t.Errorf("after six dosing sessions and %d runs: %s", len(p.runs()), shown(s))
 	}
 	p.replays("long")
+}
+
+// What Temporal no longer has is said, and the journal proves the rules all the same.
+func TestWhatTemporalNoLongerHasIsSaid(t *testing.T) {
+	t.Parallel()
+	h := sharedHouse(t)
+	ctx := within(t, 2*time.Minute)
+	p := h.enrol(ctx, t, h.team(), nil)
+	plot := story(t, 0, p.team)
+	p.tell(plot, 2)
+	p.say("refresh", fields{"by": "operator"})
+	p.tell(plot, 1)
+	p.settle()
+	runs := p.runs()
+	if len(runs) != 2 {
+		t.Fatalf("found %d runs, expected that it went on in a second one", len(runs))
+	}
+	verified := func(reach string) error {
+		out, problem, exit := h.starter(ctx, t, nil, "verify", p.code)
+		if exit != 0 || !strings.Contains(out, "kept") || !strings.Contains(out, "  "+reach) {
+			return fmt.Errorf("starter verify ended with %d and said %s%s, expected %q", exit, out, problem, reach)
+		}
+		return nil
+	}
+	if err := verified("whole"); err != nil {
+		t.Fatal(err)
+	}
+	for i, left := range []string{"in part", "history gone"} {
+		_, err := h.client.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
+			Namespace: machine.Namespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: p.id, RunId: runs[i]},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(ctx, t, left, func() error { return verified(left) })
+	}
 }
