@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"kap/links"
 	"kap/mail"
 	"kap/pathway"
 	"kap/practice"
@@ -31,6 +32,7 @@ type Activities struct {
 	Practice practice.Practice
 	Form     pathway.ConsentDocument // the practice's, in force from its day on
 	Sender   *mail.Sender
+	Site     *links.Site // where links in mails lead; nil: they have none
 
 	said  seldom
 	swift swift
@@ -129,9 +131,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 		activity.GetLogger(ctx).Error("a mail has nowhere to go", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
 	}
-	f := facts(claimed)
-	f.UID, f.To, f.Written = mail.UID(claimed.To.ID, in.Pathway, claimed.Mail.Session), address, in.now(ctx)
-	letter, err := mail.Write(a.Practice, f)
+	letter, err := a.write(in, claimed, address, in.now(ctx))
 	if err != nil {
 		activity.GetLogger(ctx).Error("a mail cannot be written", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
@@ -164,6 +164,35 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 func later(message, kind string, wait time.Duration) error {
 	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{NextRetryDelay: wait, Category: temporal.ApplicationErrorCategoryBenign})
 }
+
+// write writes the letter of a claimed mail, with the links that lead to its pages.
+func (a *Activities) write(in DeliverInput, c records.Claimed, address string, now time.Time) (mail.Letter, error) {
+	f := facts(c)
+	f.UID, f.To, f.Written = mail.UID(c.To.ID, in.Pathway, c.Mail.Session), address, now
+	if a.Site == nil || c.Mail.Staff != "" {
+		return mail.Write(a.Practice, f)
+	}
+	var err error
+	url := func(l links.Link) string {
+		text, problem := a.Site.URL(l)
+		err = errors.Join(err, problem)
+		return text
+	}
+	f.Links.Leave = url(links.Link{Purpose: links.Leave, Pathway: in.Pathway, Until: now.Add(leaveWithin)})
+	if c.Mail.Session != "" {
+		to := links.Link{Purpose: links.Coming, Pathway: in.Pathway, Session: c.Mail.Session, Revision: c.Mail.Revision, Until: c.Mail.Start}
+		f.Links.Coming = url(to)
+		to.Purpose = links.AnotherTime
+		f.Links.AnotherTime = url(to)
+	}
+	if err != nil {
+		return mail.Letter{}, err
+	}
+	return mail.Write(a.Practice, f)
+}
+
+// leaveWithin is how long the link at a mail's foot is good for: longer than most pathways last, and mails are kept.
+const leaveWithin = 400 * 24 * time.Hour
 
 // now is the moment on the pathway's clock, which need not be the machine's: when the mail was let go, and what its tries have taken.
 func (in DeliverInput) now(ctx context.Context) time.Time {

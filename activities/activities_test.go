@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 
 	"kap/activities"
 	"kap/internal/testpg"
+	"kap/links"
 	"kap/mail"
 	"kap/pathway"
 	"kap/practice"
@@ -670,4 +672,47 @@ func TestADeliveryWaitsWhileMailIsPaused(t *testing.T) {
 		t.Errorf("found %s, %v", found, err)
 	}
 	service.gets(t, 1)
+}
+
+// Where whoever runs kap says where clients reach the web process, a mail carries links; what they stand for is sealed into them.
+func TestAMailCarriesLinksThatRevealNothing(t *testing.T) {
+	t.Parallel()
+	var body string
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		body = string(text)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer service.Close()
+	o := newPost(t, service.URL, time.Second)
+	keys, err := links.NewKeys("a key of forty bytes, for tests and only!")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.acts.Site = &links.Site{Base: "https://desk.linden.example", Keys: keys}
+	if status, err := o.deliver(); err != nil || status != pathway.SentMail {
+		t.Fatal(status, err)
+	}
+	booked := o.p.Appointments[0]
+	found := map[links.Purpose]links.Link{}
+	for _, m := range regexp.MustCompile(`https://desk\.linden\.example/l/([A-Za-z0-9_-]+)`).FindAllStringSubmatch(body, -1) {
+		l, err := keys.Open(m[1])
+		if err != nil {
+			t.Errorf("%s: %v", m[0], err)
+		}
+		found[l.Purpose] = l
+	}
+	for _, p := range []links.Purpose{links.Coming, links.AnotherTime} {
+		if want := (links.Link{Purpose: p, Pathway: "K7Q2M9", Session: "preparation-1", Revision: 1, Until: booked.Start.UTC()}); found[p] != want {
+			t.Errorf("found %+v, expected %+v", found[p], want)
+		}
+	}
+	if l := found[links.Leave]; len(found) != 3 || l.Pathway != "K7Q2M9" || l.Session != "" || l.Until.Before(time.Now().AddDate(1, 0, 0)) {
+		t.Errorf("found %+v", found)
+	}
+	for _, word := range []string{"K7Q2M9", "preparation"} {
+		if strings.Contains(body, word) {
+			t.Errorf("the mail says %s", word)
+		}
+	}
 }

@@ -158,7 +158,7 @@ func TestTheExampleIsWhatTheFileAsksFor(t *testing.T) {
 	}
 }
 
-var secret = regexp.MustCompile(`PASSWORD|PWD|API_KEY|DATABASE_URL`) // the other keys are public
+var secret = regexp.MustCompile(`PASSWORD|PWD|API_KEY|LINK_KEY|DATABASE_URL`) // the other keys are public
 
 func TestNoSecretIsWrittenDown(t *testing.T) {
 	t.Parallel()
@@ -176,7 +176,11 @@ func TestNoSecretIsWrittenDown(t *testing.T) {
 				continue
 			}
 			seen++
-			if text, _ := value.(string); !reference.MatchString(text) {
+			text, _ := value.(string)
+			if strings.HasPrefix(variable, "KAP_LINK_KEY") && text == "${"+variable+":-}" { // without one, mails have no links
+				continue
+			}
+			if !reference.MatchString(text) {
 				t.Errorf("%s of %s: found %v, expected a variable that has to be given", variable, name, value)
 			}
 		}

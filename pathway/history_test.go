@@ -463,6 +463,9 @@ func (h *history) send(name string, w words, raw []byte) (Result, *Refusal) {
 		}
 		h.w.hear(name, h.p.Seen[len(h.p.Seen)-1], w, h.now)
 		h.check(h.w.holdsStand(h.p))
+		if name == "answer" {
+			h.check(h.w.replied(h.p, w, h.now))
+		}
 		if f := h.w.facts; name == "session-held" || name == "correct" || len(f) > 0 && f[len(f)-1].at.Before(h.now.Add(-time.Minute)) {
 			h.check(h.w.deviations(h.p))
 		}
@@ -826,7 +829,11 @@ func (h *history) meddle() {
 	said := words{}
 	name, by := "", h.therapist()
 	anyone := of(h.chance, h.therapist(), h.prescriber(), h.coordinator())
-	switch h.Int(0, 31) {
+	switch h.Int(0, 33) {
+	case 32, 33:
+		if name, said = h.byLink(); name == "" {
+			return
+		}
 	case 0, 1:
 		name, by = "prescriber-clearance", h.prescriber()
 		said = said.with("decision", of(h.chance, Revoked, NotCleared), "reason", fmt.Sprintf("reason %d", h.spoken))
@@ -966,12 +973,29 @@ func (h *history) rearrange(by string) (string, words) {
 	return "move-session", said.with("start", h.slot(h.Int(0, 20)))
 }
 
+// byLink is what the client says by a link in a mail, which may be an old one.
+func (h *history) byLink() (string, words) {
+	said := words{{"by", written(ByLink)}}
+	switch h.Int(0, 19) {
+	case 0:
+		return "withdraw", said
+	case 1, 2:
+		return "contact", said.with("mail_permission", false)
+	}
+	all := h.p.Appointments
+	if len(all) == 0 {
+		return "", nil
+	}
+	a := all[h.Int(max(0, len(all)-3), len(all)-1)]
+	return "answer", said.with("session", a.Name, "revision", a.Revision-h.Int(0, 4)/4, "answer", string(of(h.chance, ComingAnswer, AnotherTimeAnswer)))
+}
+
 // amend corrects what was said earlier.
 func (h *history) amend() (string, words) {
 	var all []*fact
 	for _, f := range h.w.facts {
 		switch f.name {
-		case "care-team", "contact", "refresh", "book-session", "move-session", "cancel-session":
+		case "care-team", "contact", "refresh", "book-session", "move-session", "cancel-session", "answer":
 		default:
 			all = append(all, f)
 		}

@@ -56,6 +56,8 @@ func (t CareTeam) id(r Role) string {
 		if len(t.Coordinators) > 0 {
 			return t.Coordinators[0]
 		}
+	case Client:
+		return ByLink
 	}
 	return ""
 }

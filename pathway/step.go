@@ -402,7 +402,7 @@ func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
-	a.Since, a.Handled = s.At, nil
+	a.Since, a.Handled, a.Answer = s.At, nil, ""
 	m := Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: known.Start, Until: a.Start, Online: a.Online}
 	if known.Start.IsZero() {
 		m.Key, m.Kind = fmt.Sprintf("booked/%s/r%d", a.Name, a.Revision), BookedMail

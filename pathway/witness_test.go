@@ -127,6 +127,9 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 	}
 	f := newFact(w.seq, name, id, w.team.Role(said.text("by")), at, said)
 	f.heard = now
+	if said.text("by") == "client.link" {
+		f.role = Client
+	}
 	switch name {
 	case "care-team":
 		for _, x := range []struct {
@@ -165,6 +168,24 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 		}
 	}
 	w.facts = append(w.facts, f)
+}
+
+// replied: what the client answers by a link is about a session that stands, and somebody calls where they need another time.
+func (w *witness) replied(p *Pathway, said words, now time.Time) error {
+	v := w.visit(said.text("session"))
+	switch a := p.appointment(v.name); {
+	case said.text("by") != "client.link":
+		return fmt.Errorf("%s answered in the client's place", said.text("by"))
+	case !v.standing() || !v.start.After(now) || fmt.Sprint(a.Revision) != said.raw("revision"):
+		return fmt.Errorf("an answer is taken for %s, which does not stand as it was asked about", v.name)
+	case a.State != Booked || !a.Start.Equal(v.start):
+		return fmt.Errorf("an answer changed %s itself", v.name)
+	case said.text("answer") == "another-time" && !slices.ContainsFunc(p.Tasks(now), func(t Task) bool {
+		return t.Who[0] == Coordinator && t.Urgent == (v.start.Sub(now) < 24*time.Hour) && strings.HasPrefix(t.Key, "call/answer/"+v.name+"/")
+	}):
+		return fmt.Errorf("the client needs another time for %s, and nobody calls, or not as urgently as they should", v.name)
+	}
+	return nil
 }
 
 // take notes how a session went.

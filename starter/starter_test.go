@@ -92,7 +92,7 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"enroll"}, misuse, `found the command "enroll", expected one of completion, done, enrol, `},
+		{[]string{"enroll"}, misuse, `found the command "enroll", expected one of address, completion, done, enrol, `},
 		{[]string{"enroll"}, misuse, "did you mean enrol?"},
 		{[]string{"shw"}, misuse, "did you mean show?"},
 		{[]string{"help", "shw"}, misuse, "did you mean show?"},

@@ -247,6 +247,8 @@ func (a *account) hear(l records.ChainedLine) {
 	case "correct":
 		a.correct(f)
 		return
+	case "answer":
+		a.replied(l, f)
 	case "session-held":
 		a.take(f)
 	case "stop":
@@ -278,6 +280,8 @@ func (a *account) role(by string) pathway.Role {
 	switch {
 	case by == "":
 		return ""
+	case by == byLink:
+		return pathway.Client
 	case by == a.team.Therapist:
 		return pathway.Therapist
 	case by == a.team.Prescriber:

@@ -59,6 +59,14 @@ func (a *account) mailed(l records.ChainedLine, f pathway.Fact) {
 	a.atNight(l.At, f)
 }
 
+// replied: a client answers for a session as it stands, before it begins.
+func (a *account) replied(l records.ChainedLine, f *fact) {
+	v := a.visit(f.said.text("session"))
+	if v == nil || !v.standing() || v.revision != f.said.number("revision") || !l.Recorded.Before(v.start) {
+		a.violation("answer-stale", f.said.text("session"), l.Recorded, "it was answered by a link whose time no longer held")
+	}
+}
+
 // minute is how much later a mail may arrive than it was let go.
 const minute = 2 * time.Minute
 

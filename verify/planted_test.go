@@ -197,6 +197,18 @@ var plants = []struct {
 
 	// Who records what.
 	{"wrong-person", "completed", func(j journal) journal { j[j.said("safety-plan", "")].By = "c-desk"; return j }},
+	{"wrong-person", "completed", func(j journal) journal {
+		return j.says(j.did("booked", "preparation-1"), time.Minute, "c-desk", "answer", `{"by":"c-desk","session":"preparation-1","revision":1,"answer":"coming"}`)
+	}},
+	{"wrong-person", "completed", func(j journal) journal {
+		return j.says(j.did("booked", "preparation-1"), time.Minute, "client.link", "contact", `{"by":"client.link","mail_permission":false,"zone":"Asia/Tokyo"}`)
+	}},
+	{"answer-stale", "completed", func(j journal) journal {
+		return j.says(j.did("booked", "preparation-1"), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":2,"answer":"coming"}`)
+	}},
+	{"answer-stale", "completed", func(j journal) journal {
+		return j.says(j.said("session-held", `"preparation-1"`), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"coming"}`)
+	}},
 	{"two-people", "completed", func(j journal) journal {
 		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "care-team", `{"by":"c-desk","prescriber":"`+j.therapist()+`","reason":"leave"}`)
 	}},

@@ -29,6 +29,7 @@ type service struct {
 	store    *records.Store
 	temporal client.Client // it connects when it is first used, and again
 	metrics  *prometheus.Registry
+	answers  *answers      // where links in mails lead; nil: nowhere
 	events   *events       // nil: none are taken
 	fresh    chan struct{} // holds something while there is news to tell pathways
 	site     net.Listener
@@ -74,6 +75,9 @@ func (w *service) open(s settings.Web) (err error) {
 		w.events = newEvents(key, w.store, w.log, w.metrics, w.tellSoon)
 	}
 	w.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), w)
+	if w.answers, err = newAnswers(s, w.practice, onTemporal{w.temporal}, w.log, w.metrics); err != nil {
+		return err
+	}
 	if err = w.openHealth(string(s.Health)); err != nil {
 		return err
 	}
@@ -130,6 +134,9 @@ func (w *service) serve(ctx context.Context) {
 // routes are what the outside reaches, and all of it: each line is another way in.
 func (w *service) routes() http.Handler {
 	mux := http.NewServeMux()
+	if w.answers != nil {
+		w.answers.route(mux)
+	}
 	if w.events != nil {
 		mux.Handle("POST /events", w.events)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"kap/activities"
+	"kap/links"
 	"kap/mail"
 	"kap/practice"
 	"kap/program"
@@ -54,6 +56,10 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	site, err := site(s)
+	if err != nil {
+		return nil, err
+	}
 	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), unserve: func() {}}
 	if w.temporal, err = program.Temporal(w.log, "worker"); err != nil {
 		return nil, err
@@ -64,7 +70,7 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {
 		return nil, err
 	}
-	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(mailTo, s.MailKey, sendWithin)}
+	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(mailTo, s.MailKey, sendWithin), Site: site}
 	w.health = &health{store: w.store, identity: w.temporal.Identity}
 	if err := w.open(string(s.Listen)); err != nil {
 		w.store.Close()
@@ -75,7 +81,28 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	} else {
 		w.log.Info("mails go to an inbox, and to nobody else", "live", false, "base_url", mailTo)
 	}
+	if site != nil {
+		w.log.Info("links in mails lead to", "web_url", s.WebURL)
+	}
 	return w, nil
+}
+
+// site is where links in mails lead; nil where mails have none.
+func site(s settings.Worker) (*links.Site, error) {
+	if s.WebURL == "" {
+		return nil, nil
+	}
+	if s.LinkKey == "" {
+		return nil, errors.New("KAP_LINK_KEY: found nothing, expected a key, because KAP_WEB_URL asks for links in mails")
+	}
+	if word := mail.IndiscreetAddress(string(s.WebURL)); word != "" {
+		return nil, fmt.Errorf("KAP_WEB_URL: found %q in it, expected nothing about the treatment, because it stands in mails", word)
+	}
+	keys, err := links.NewKeys(string(s.LinkKey))
+	if err != nil {
+		return nil, fmt.Errorf("KAP_LINK_KEY: %w", err)
+	}
+	return &links.Site{Base: string(s.WebURL), Keys: keys}, nil
 }
 
 // open begins to serve health and metrics, unless that is off.

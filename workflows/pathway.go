@@ -30,6 +30,9 @@ func WorkflowID(code string) string { return "pathway-" + code }
 // restored from a backup. It is no message of the staff's.
 const RestoredSignal = "restored"
 
+// ForClientQuery asks what the page behind a link in a client's mail may show: see [pathway.Pathway.ForClient].
+const ForClientQuery = "for-client"
+
 // NewsSignal is sent, without anything in it, to a pathway that has yet to hear what became of its mail, by whoever noticed that in the
 // records. It is no message of the staff's: what there is to hear, the records say.
 const NewsSignal = "mail-news"
@@ -291,6 +294,11 @@ type signal struct {
 func (r *run) listen(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, "status", func() (pathway.Status, error) { return r.p.Status(now(ctx)), nil },
 		workflow.QueryHandlerOptions{Description: "Where the pathway is, what is awaited from whom with the message to send, and what blocks the next dosing session."})
+	if err != nil {
+		return err
+	}
+	err = workflow.SetQueryHandlerWithOptions(ctx, ForClientQuery, func(q pathway.ClientQuestion) (pathway.ClientView, error) { return r.p.ForClient(q, now(ctx)), nil },
+		workflow.QueryHandlerOptions{Description: "For kap's web process: what the page behind a link in the client's mail may show. Not for people."})
 	if err != nil {
 		return err
 	}

@@ -29,9 +29,9 @@ func page(name string) *template.Template {
 }
 
 const (
-	// The pages are ours and need no script; a message's page is somebody else's HTML and gets nothing at all.
+	// The pages are ours and need no script; a message's page is somebody else's HTML and gets nothing, but that its links open beside it.
 	ownPolicy     = "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	messagePolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+	messagePolicy = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 
 	perPage = 100
 )

@@ -42,6 +42,7 @@ type Machine struct {
 	releases *releases // nil where Temporal keeps none
 
 	eventsKey string // the public half, as SendGrid would show it
+	linksKey  string // which seals the links in mails
 
 	control sync.Mutex // one of Stop, Pause, Resume at a time
 	stopped bool

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -73,7 +74,25 @@ func (m *Machine) prepareWeb(context.Context) error {
 	}
 	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	m.eventsKey = base64.StdEncoding.EncodeToString(public)
+	if err != nil {
+		return err
+	}
+	m.linksKey, err = linksKey(m.folder.linksKey())
 	return err
+}
+
+// linksKey reads the key that seals the links in mails, or makes it. It outlasts a run, as mails do.
+func linksKey(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return strings.TrimSpace(string(text)), err
+	}
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return "", err
+	}
+	key := base64.StdEncoding.EncodeToString(secret)
+	return key, writeFile(path, key+"\n")
 }
 
 func newEventsKey(path string) (*ecdsa.PrivateKey, error) {
