@@ -104,7 +104,7 @@ func newCourse(t *testing.T, mails int, seed uint64, faults float64) *course {
 		}
 		p := c.people[len(c.people)-1]
 		m := pathway.Mail{Key: fmt.Sprintf("%d", n), Kind: []pathway.MailKind{pathway.ReminderMail, pathway.BookedMail, pathway.CancelledMail}[n%3],
-			Lead: "24h", Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Zone: "America/New_York", AnyHour: true}
+			Lead: "24h", Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Zone: c.o.p.Contact.Zone, AnyHour: true}
 		p.Outbox = append(p.Outbox, m)
 		body, err := json.Marshal(m)
 		if err != nil {
