@@ -1,4 +1,4 @@
-# kap's images. The last stage holds the worker and the starter, the stage inbox the inbox that stands in for SendGrid.
+# kap's images. The last stage holds the worker, the starter and the web process, the stage inbox the inbox that stands in for SendGrid.
 # They hold programs and certificates and nothing else: no shell, and no zone data, because the programs carry their own and
 # two copies could differ.
 
@@ -7,7 +7,7 @@ ENV CGO_ENABLED=0 GOTOOLCHAIN=local
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -trimpath -o /out/ ./worker ./starter
+    go build -trimpath -o /out/ ./worker ./starter ./web
 
 # The stack is a module of its own, and this one program of it needs nothing of Temporal's server.
 FROM build AS build-inbox
@@ -23,6 +23,6 @@ ENTRYPOINT ["/bin/inbox"]
 
 FROM scratch AS kap
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/worker /out/starter /bin/
+COPY --from=build /out/worker /out/starter /out/web /bin/
 USER 65532:65532
 CMD ["/bin/worker"]

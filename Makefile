@@ -41,16 +41,17 @@ restore:
 	@$(programs)
 	@bin/stack restore --data $(DATA) '$(FILE)'
 
-## make build: build the worker, the starter and the stack into bin/
+## make build: build the worker, the starter, the web process and the stack into bin/
 .PHONY: build
 build:
 	@build/prepare go
 	@$(programs)
 
 define programs
-build/compile 1/3 bin/worker . ./worker && \
-build/compile 2/3 bin/starter . ./starter && \
-build/compile 3/3 bin/stack stack .
+build/compile 1/4 bin/worker . ./worker && \
+build/compile 2/4 bin/starter . ./starter && \
+build/compile 3/4 bin/web . ./web && \
+build/compile 4/4 bin/stack stack .
 endef
 
 # Compiling Temporal's server for the race detector would double the time, and running it so would multiply it. In
@@ -60,22 +61,24 @@ endef
 .PHONY: test
 test:
 	@build/prepare go compiler postgresql chromium
-	@build/compile 1/8 bin/worker . ./worker -race
-	@build/compile 2/8 bin/starter . ./starter
-	@build/compile 3/8 bin/stack stack .
-	@build/compile 4/8 bin/inbox stack ./inboxserver
-	@build/compile 5/8 bin/temporal-server stack go.temporal.io/server/cmd/server
-	@build/compile 6/8 bin/temporal-sql-tool stack go.temporal.io/server/cmd/tools/sql
-	@build/compile 7/8 bin/ui-server stack github.com/temporalio/ui-server/v2/cmd/server
-	@build/compile 8/8 bin/temporal tools github.com/temporalio/cli/cmd/temporal
+	@build/compile 1/9 bin/worker . ./worker -race
+	@build/compile 2/9 bin/starter . ./starter
+	@build/compile 3/9 bin/web . ./web -race
+	@build/compile 4/9 bin/stack stack .
+	@build/compile 5/9 bin/inbox stack ./inboxserver
+	@build/compile 6/9 bin/temporal-server stack go.temporal.io/server/cmd/server
+	@build/compile 7/9 bin/temporal-sql-tool stack go.temporal.io/server/cmd/tools/sql
+	@build/compile 8/9 bin/ui-server stack github.com/temporalio/ui-server/v2/cmd/server
+	@build/compile 9/9 bin/temporal tools github.com/temporalio/cli/cmd/temporal
 	go vet ./... && (cd stack && go vet ./...) && cd deploy && go vet ./...
 	go test -race -timeout 20m ./...
 	GOGC=400 go test -timeout 20m ./pathway -run InvariantsHoldInEvery -histories=100000
+	go test -timeout 10m ./activities -run WhateverIsKilled
 	@rm -f bin/race.*
 	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 30m $$(../build/race-packages light)
 	cd stack && go test -timeout 20m $$(../build/race-packages heavy)
 	cd deploy && GORACE=log_path=$(CURDIR)/bin/race go test -timeout 20m ./...
-	@! cat bin/race.* 2>/dev/null || { echo 'The worker had data races, see above.' >&2; exit 1; }
+	@! cat bin/race.* 2>/dev/null || { echo 'The worker or the web process had data races, see above.' >&2; exit 1; }
 
 # Where this release's histories are kept, beside those of earlier ones. RELEASE comes from the command line.
 HISTORIES = workflows/testdata/histories/$(or $(RELEASE),$(shell date +%Y-%m-%d))
@@ -84,10 +87,11 @@ HISTORIES = workflows/testdata/histories/$(or $(RELEASE),$(shell date +%Y-%m-%d)
 .PHONY: histories
 histories:
 	@build/prepare go postgresql
-	@build/compile 1/4 bin/worker . ./worker
-	@build/compile 2/4 bin/starter . ./starter
-	@build/compile 3/4 bin/stack stack .
-	@build/compile 4/4 bin/temporal tools github.com/temporalio/cli/cmd/temporal
+	@build/compile 1/5 bin/worker . ./worker
+	@build/compile 2/5 bin/starter . ./starter
+	@build/compile 3/5 bin/web . ./web
+	@build/compile 4/5 bin/stack stack .
+	@build/compile 5/5 bin/temporal tools github.com/temporalio/cli/cmd/temporal
 	@rm -rf $(HISTORIES)
 	cd stack && go test -count=1 -timeout 20m ./e2e -run 'ReachesEachEnding|LongPathwayReplays' -histories=$(CURDIR)/$(HISTORIES)
 	@du -sh $(HISTORIES)
@@ -117,9 +121,10 @@ invariants:
 .PHONY: chaos
 chaos:
 	@build/prepare go compiler postgresql
-	@build/compile 1/3 bin/worker . ./worker -race
-	@build/compile 2/3 bin/starter . ./starter
-	@build/compile 3/3 bin/stack stack .
+	@build/compile 1/4 bin/worker . ./worker -race
+	@build/compile 2/4 bin/starter . ./starter
+	@build/compile 3/4 bin/web . ./web -race
+	@build/compile 4/4 bin/stack stack .
 	cd stack && go test -count=1 -timeout 2h ./e2e -run Harried -harried=50 -v
 
 ## make lint: check formatting, go vet, staticcheck, workflowcheck and go.mod

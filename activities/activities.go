@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"kap/links"
 	"kap/mail"
 	"kap/pathway"
 	"kap/practice"
@@ -30,7 +32,10 @@ type Activities struct {
 	Practice practice.Practice
 	Form     pathway.ConsentDocument // the practice's, in force from its day on
 	Sender   *mail.Sender
-	swift    swift
+	Site     *links.Site // where links in mails lead; nil: they have none
+
+	said  seldom
+	swift swift
 }
 
 // CommitInput carries the pathway as JSON: a local activity runs beside the workflow, and must not share its memory.
@@ -82,6 +87,10 @@ func (a *Activities) Stored(ctx context.Context, in StoredInput) ([]records.Comm
 // of its answer.
 const lease = 2 * time.Minute
 
+// freshFor is how old a claim may be when the mail goes out under it: another lease of the same length ends before anybody looks
+// again for what is unknown.
+const freshFor = lease / 2
+
 // pauseBetween is how often a delivery looks whether mail has been resumed.
 const pauseBetween = 10 * time.Second
 
@@ -97,17 +106,23 @@ type DeliverInput struct {
 
 // Deliver sends one mail of the outbox at most once and says what became of it; a digest takes along those of other pathways
 // to the same person. It returns an error where another try makes sense: nothing has gone out then. So it waits, visibly, while
-// mail is paused.
+// mail is paused, or held because the mail service takes none.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.MailStatus, error) {
-	claimed, status, err := a.Store.Claim(ctx, in.Pathway, in.Key, lease)
+	begun := time.Now()
+	claimed, status, err := a.claim(ctx, in)
+	var held *records.MailHeldError
 	switch {
 	case errors.Is(err, records.ErrMailPaused):
-		return "", temporal.NewApplicationErrorWithOptions(err.Error(), "paused", temporal.ApplicationErrorOptions{
-			NextRetryDelay: pauseBetween, Category: temporal.ApplicationErrorCategoryBenign}) // no fault: it is not to fill the log
+		return "", later(err.Error(), "paused", pauseBetween)
+	case errors.As(err, &held):
+		return "", later(held.Error(), "held", min(held.Wait, longestBetween)+rand.N(heldSpread))
 	case err != nil:
-		return "", fmt.Errorf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err))
+		if a.said.now("claim") {
+			activity.GetLogger(ctx).Error("mails are not claimed, and wait", "error", records.Plain(err))
+		}
+		return "", later(fmt.Sprintf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err)), "not-claimed", 0)
 	case claimed.ID == "" && (status == pathway.ClaimedMail || status == pathway.PendingMail): // pending: it has just been given back
-		return "", temporal.NewApplicationErrorWithOptions("the mail is being sent by another process", "claimed", temporal.ApplicationErrorOptions{NextRetryDelay: lease})
+		return "", later("the mail is being sent by another process", "claimed", lease)
 	case status != pathway.ClaimedMail:
 		return status, nil
 	}
@@ -116,26 +131,68 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 		activity.GetLogger(ctx).Error("a mail has nowhere to go", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
 	}
-	f := facts(claimed)
-	f.UID, f.To, f.Written = mail.UID(claimed.To.ID, in.Pathway, claimed.Mail.Session), address, in.now(ctx)
-	letter, err := mail.Write(a.Practice, f)
+	letter, err := a.write(in, claimed, address, in.now(ctx))
 	if err != nil {
 		activity.GetLogger(ctx).Error("a mail cannot be written", "mail", claimed.ID)
 		return pathway.RejectedMail, a.settle(ctx, claimed, pathway.RejectedMail, time.Time{})
 	}
+	if time.Since(begun.Round(0)) > freshFor { // this process was stopped, and somebody may have taken the mail for unknown
+		if err := a.settle(ctx, claimed, pathway.PendingMail, time.Time{}); err != nil {
+			return "", err
+		}
+		return "", later("the claim on the mail has grown old", "claimed", 0)
+	}
 	sent := a.Sender.Send(ctx, a.Practice, claimed.ID, claimed.To.GivenName, address, letter)
+	a.heed(ctx, sent, claimed.Probe)
 	status, wait := outcome(sent)
 	if err := a.settle(ctx, claimed, status, in.now(ctx)); err != nil {
 		return "", err
 	}
-	if status == pathway.PendingMail {
-		return "", temporal.NewApplicationErrorWithOptions(sent.Error(), "not-sent", temporal.ApplicationErrorOptions{NextRetryDelay: wait})
-	}
-	if sent != nil {
+	switch {
+	case status == pathway.PendingMail:
+		return "", later(sent.Error(), "not-sent", min(wait, longestBetween))
+	case status == pathway.RejectedMail: // each is another mail; of what concerns them all, heed speaks
 		activity.GetLogger(ctx).Error("a mail was not delivered", "mail", claimed.ID, "status", status, "error", sent)
+	case sent != nil:
+		activity.GetLogger(ctx).Warn("nobody knows whether a mail went out", "mail", claimed.ID, "error", sent)
 	}
 	return status, nil
 }
+
+// later is the error with which a delivery waits for its next try, by Temporal's own backoff where wait is 0. It is no fault of
+// ours, and waiting is not to fill the log.
+func later(message, kind string, wait time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{NextRetryDelay: wait, Category: temporal.ApplicationErrorCategoryBenign})
+}
+
+// write writes the letter of a claimed mail, with the links that lead to its pages.
+func (a *Activities) write(in DeliverInput, c records.Claimed, address string, now time.Time) (mail.Letter, error) {
+	f := facts(c)
+	f.UID, f.To, f.Written = mail.UID(c.To.ID, in.Pathway, c.Mail.Session), address, now
+	if a.Site == nil || c.Mail.Staff != "" {
+		return mail.Write(a.Practice, f)
+	}
+	var err error
+	url := func(l links.Link) string {
+		text, problem := a.Site.URL(l)
+		err = errors.Join(err, problem)
+		return text
+	}
+	f.Links.Leave = url(links.Link{Purpose: links.Leave, Pathway: in.Pathway, Until: now.Add(leaveWithin)})
+	if c.Mail.Session != "" {
+		to := links.Link{Purpose: links.Coming, Pathway: in.Pathway, Session: c.Mail.Session, Revision: c.Mail.Revision, Until: c.Mail.Start}
+		f.Links.Coming = url(to)
+		to.Purpose = links.AnotherTime
+		f.Links.AnotherTime = url(to)
+	}
+	if err != nil {
+		return mail.Letter{}, err
+	}
+	return mail.Write(a.Practice, f)
+}
+
+// leaveWithin is how long the link at a mail's foot is good for: longer than most pathways last, and mails are kept.
+const leaveWithin = 400 * 24 * time.Hour
 
 // now is the moment on the pathway's clock, which need not be the machine's: when the mail was let go, and what its tries have taken.
 func (in DeliverInput) now(ctx context.Context) time.Time {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,13 +24,19 @@ import (
 
 	"kap/activities"
 	"kap/internal/testpg"
+	"kap/links"
 	"kap/mail"
 	"kap/pathway"
 	"kap/practice"
 	"kap/records"
 )
 
-func TestMain(m *testing.M) { testpg.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv("ACTIVITIES_DELIVER"); url != "" {
+		deliverAll(url, os.Getenv("ACTIVITIES_INBOX"))
+	}
+	testpg.Main(m)
+}
 
 const reminder = "booked/preparation-1/r1"
 
@@ -176,6 +184,7 @@ func (o *post) silentAbout(err error) {
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
+	loud []string // what a log that leaves out details has
 }
 
 func (l *lines) add(msg string, kv []any) {
@@ -193,6 +202,20 @@ func (l *lines) add(msg string, kv []any) {
 	l.text.WriteString("\n")
 }
 
+func (l *lines) addLoud(msg string, kv []any) {
+	l.add(msg, kv)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loud = append(l.loud, msg)
+}
+
+// aloud is the log without its details.
+func (l *lines) aloud() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.loud)
+}
+
 func (l *lines) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,9 +223,9 @@ func (l *lines) all() string {
 }
 
 func (l *lines) Debug(msg string, kv ...any) { l.add(msg, kv) }
-func (l *lines) Info(msg string, kv ...any)  { l.add(msg, kv) }
-func (l *lines) Warn(msg string, kv ...any)  { l.add(msg, kv) }
-func (l *lines) Error(msg string, kv ...any) { l.add(msg, kv) }
+func (l *lines) Info(msg string, kv ...any)  { l.addLoud(msg, kv) }
+func (l *lines) Warn(msg string, kv ...any)  { l.addLoud(msg, kv) }
+func (l *lines) Error(msg string, kv ...any) { l.addLoud(msg, kv) }
 
 var _ log.Logger = (*lines)(nil)
 
@@ -326,13 +349,15 @@ func TestWhatDidNotGoOutIsTriedAgain(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer http.HandlerFunc
 		wait   time.Duration
+		holds  records.HoldReason
 	}{
-		"too many":                 {status(http.StatusTooManyRequests, "Retry-After", "37"), 37 * time.Second},
-		"too many, nothing said":   {status(http.StatusTooManyRequests), 0},
-		"broken":                   {status(http.StatusInternalServerError), 0},
-		"unavailable":              {status(http.StatusServiceUnavailable, "Retry-After", "5"), 5 * time.Second},
-		"our key is not accepted":  {status(http.StatusUnauthorized), 0},
-		"our key is not permitted": {status(http.StatusForbidden), 0},
+		"too many":                 {status(http.StatusTooManyRequests, "Retry-After", "37"), 37 * time.Second, records.TooMany},
+		"too many, nothing said":   {status(http.StatusTooManyRequests), 0, records.TooMany},
+		"too many, for an hour":    {status(http.StatusTooManyRequests, "Retry-After", "3600"), time.Minute, records.TooMany},
+		"broken":                   {status(http.StatusInternalServerError), 0, ""},
+		"unavailable":              {status(http.StatusServiceUnavailable, "Retry-After", "5"), 5 * time.Second, records.Away},
+		"our key is not accepted":  {status(http.StatusUnauthorized), 0, records.BadKey},
+		"our key is not permitted": {status(http.StatusForbidden), 0, records.BadKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -347,9 +372,15 @@ func TestWhatDidNotGoOutIsTriedAgain(t *testing.T) {
 			o.is(pathway.PendingMail)
 			service.gets(t, 1)
 			service.now(status(http.StatusAccepted))
+			if row.holds != "" {
+				o.held(row.holds)
+				service.gets(t, 1)
+				o.waited()
+			}
 			if found, err := o.deliver(); found != pathway.SentMail || err != nil {
 				t.Errorf("the next try: found %s, %v", found, err)
 			}
+			o.goesOut()
 			service.gets(t, 2)
 			o.is(pathway.SentMail)
 		})
@@ -641,4 +672,47 @@ func TestADeliveryWaitsWhileMailIsPaused(t *testing.T) {
 		t.Errorf("found %s, %v", found, err)
 	}
 	service.gets(t, 1)
+}
+
+// Where whoever runs kap says where clients reach the web process, a mail carries links; what they stand for is sealed into them.
+func TestAMailCarriesLinksThatRevealNothing(t *testing.T) {
+	t.Parallel()
+	var body string
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		body = string(text)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer service.Close()
+	o := newPost(t, service.URL, time.Second)
+	keys, err := links.NewKeys("a key of forty bytes, for tests and only!")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.acts.Site = &links.Site{Base: "https://desk.linden.example", Keys: keys}
+	if status, err := o.deliver(); err != nil || status != pathway.SentMail {
+		t.Fatal(status, err)
+	}
+	booked := o.p.Appointments[0]
+	found := map[links.Purpose]links.Link{}
+	for _, m := range regexp.MustCompile(`https://desk\.linden\.example/l/([A-Za-z0-9_-]+)`).FindAllStringSubmatch(body, -1) {
+		l, err := keys.Open(m[1])
+		if err != nil {
+			t.Errorf("%s: %v", m[0], err)
+		}
+		found[l.Purpose] = l
+	}
+	for _, p := range []links.Purpose{links.Coming, links.AnotherTime} {
+		if want := (links.Link{Purpose: p, Pathway: "K7Q2M9", Session: "preparation-1", Revision: 1, Until: booked.Start.UTC()}); found[p] != want {
+			t.Errorf("found %+v, expected %+v", found[p], want)
+		}
+	}
+	if l := found[links.Leave]; len(found) != 3 || l.Pathway != "K7Q2M9" || l.Session != "" || l.Until.Before(time.Now().AddDate(1, 0, 0)) {
+		t.Errorf("found %+v", found)
+	}
+	for _, word := range []string{"K7Q2M9", "preparation"} {
+		if strings.Contains(body, word) {
+			t.Errorf("the mail says %s", word)
+		}
+	}
 }

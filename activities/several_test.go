@@ -29,7 +29,7 @@ func TestSeveralMailsGoOutTogether(t *testing.T) {
 	var calls atomic.Int32
 	service := newInbox(t, func(w http.ResponseWriter, r *http.Request) {
 		if calls.Add(1) == 1 {
-			status(http.StatusTooManyRequests, "Retry-After", "7")(w, r)
+			status(http.StatusInternalServerError)(w, r)
 			return
 		}
 		status(http.StatusAccepted)(w, r)
@@ -56,8 +56,8 @@ func TestWhereNoneGoesOutAllAreTriedAgain(t *testing.T) {
 	o := newPost(t, service.URL, enough)
 	_, err := run[[]activities.Delivered](o.environment(), o.acts.DeliverSeveral, o.two())
 	var failed *temporal.ApplicationError
-	if !errors.As(err, &failed) || failed.NonRetryable() || failed.NextRetryDelay() != 7*time.Second {
-		t.Errorf("found %v, expected to be told to wait 7 seconds", err)
+	if !errors.As(err, &failed) || failed.NonRetryable() || failed.NextRetryDelay() < 3*time.Second || failed.NextRetryDelay() > 9*time.Second {
+		t.Errorf("found %v, expected to be told to wait about 7 seconds, less what the other has waited already", err)
 	}
 	o.silentAbout(err)
 }

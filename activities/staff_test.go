@@ -196,6 +196,7 @@ func TestADigestThatDidNotGoOutIsTriedAgain(t *testing.T) {
 	}
 	o.digestsAre("B2B2B2 pending, C3C3C3 pending, D4D4D4 pending, K7Q2M9 pending")
 	service.now(status(http.StatusAccepted))
+	o.waited()
 	for _, code := range []string{"C3C3C3", "K7Q2M9", "B2B2B2"} { // whichever comes first
 		if found, err := o.delivers(code, "digest"); found != pathway.SentMail || err != nil {
 			t.Errorf("%s: found %s, %v", code, found, err)

@@ -52,7 +52,7 @@ func newHost(t *testing.T, postgres string) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := freePorts(t, append([]string{"temporal", "temporal's pages", "ui", "inbox", "worker"}, internal...))
+	ports := freePorts(t, append([]string{"temporal", "temporal's pages", "ui", "inbox", "worker", "web", "web's health"}, internal...))
 	at := func(name string) string { return "127.0.0.1:" + ports[name] }
 	life, end := context.WithCancel(context.Background())
 	if deadline, ok := t.Deadline(); ok {
@@ -62,7 +62,7 @@ func newHost(t *testing.T, postgres string) *host {
 	return &host{
 		t: t, life: life, project: everything(t), ports: ports,
 		swap: strings.NewReplacer("@postgres:5432", "@"+address.Host, "temporal:7233", at("temporal"), "inbox:8025", at("inbox"), "0.0.0.0:8025", at("inbox"),
-			"0.0.0.0:9464", at("worker"), "127.0.0.1:7243", at("temporal's pages"), "127.0.0.1:8080", at("ui")),
+			"0.0.0.0:9464", at("worker"), "0.0.0.0:8030", at("web"), "0.0.0.0:9465", at("web's health"), "127.0.0.1:7243", at("temporal's pages"), "127.0.0.1:8080", at("ui")),
 		stands: map[string]string{"postgres": "127.0.0.1", "5432": address.Port()},
 		holds:  map[string]string{"/bin": filepath.Join(root, "bin"), "/practice": filepath.Join(root, "practice"), "/messages": t.TempDir()},
 	}
@@ -232,7 +232,7 @@ func (h *host) eventually(what string, ask func() error) {
 // images hold, and a client is enrolled.
 func TestWhatTheContainersRunWorksTogether(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"worker", "starter", "inbox", "temporal-server", "temporal-sql-tool", "ui-server"} {
+	for _, name := range []string{"worker", "starter", "web", "inbox", "temporal-server", "temporal-sql-tool", "ui-server"} {
 		if _, err := os.Stat(filepath.Join(root, "bin", name)); err != nil {
 			t.Fatalf("bin/%s is missing: make test builds it, and this test runs it", name)
 		}
@@ -283,6 +283,8 @@ func TestWhatTheContainersRunWorksTogether(t *testing.T) {
 
 	h.keep("worker", h.command("worker", nil, "/bin/worker"))
 	h.healthy("worker")
+	h.keep("web", h.command("web", nil))
+	h.healthy("web")
 	if said := h.once("starter", "/bin/starter", "list"); !strings.Contains(said, "No pathway to list.") {
 		t.Errorf("the list says\n%s", said)
 	}

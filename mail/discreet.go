@@ -22,6 +22,17 @@ var indiscreet = regexp.MustCompile(`(?i)` +
 // inAddress finds what an address may not have in it either, where words stand without a space between them.
 var inAddress = regexp.MustCompile(`(?i)\S*kap\S*`)
 
+// Indiscreet finds a word in a text that no mail, and no page that one leads to, may have; or nothing.
+func Indiscreet(text string) string { return indiscreet.FindString(text) }
+
+// IndiscreetAddress finds one in an address, where words stand without a space between them.
+func IndiscreetAddress(address string) string {
+	if word := indiscreet.FindString(address); word != "" {
+		return word
+	}
+	return inAddress.FindString(address)
+}
+
 // Discreet says whether the practice's own settings under "mail" can stand on a lock screen. Its error names the setting
 // and the word. [Write] asks it each time; a program asks it once at its start, so as not to find out from the first
 // client's mail.
@@ -30,9 +41,9 @@ func Discreet(p practice.Practice) error {
 		{"mail.name", p.Mail.Name}, {"mail.from", p.Mail.From}, {"mail.reply_to", p.Mail.ReplyTo},
 		{"mail.phone", p.Mail.Phone}, {"mail.location", p.Mail.Location},
 	} {
-		word := indiscreet.FindString(f.found)
-		if word == "" && strings.Contains(f.found, "@") {
-			word = inAddress.FindString(f.found)
+		word := Indiscreet(f.found)
+		if strings.Contains(f.found, "@") {
+			word = IndiscreetAddress(f.found)
 		}
 		if word != "" {
 			return fmt.Errorf("mail: practice: %s: found %q in it, expected nothing about the treatment, because it is read on lock screens", f.field, word)

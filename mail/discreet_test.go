@@ -39,6 +39,8 @@ func everyRendering(t testing.TB, p practice.Practice) map[string]mail.Facts {
 			}
 		}
 		all[s.Name] = s.Facts
+		s.Facts.Links = mail.Links{}
+		all[s.Name+", without links"] = s.Facts
 	}
 	return all
 }
@@ -116,11 +118,14 @@ func told(text string) (word string) {
 		return word.(string)
 	}
 	for _, form := range forms(markup.Replace(text)) {
-		word = cmp.Or(word, unsaid.FindString(form), mail.Indiscreet.FindString(form))
+		word = cmp.Or(word, unsaid.FindString(form), mail.Indiscreet(form))
 	}
 	known.Store(text, word)
 	return word
 }
+
+// ours takes out the links that a letter is given.
+var ours = strings.NewReplacer(mail.SampleLinks.Coming, "", mail.SampleLinks.AnotherTime, "", mail.SampleLinks.Leave, "")
 
 // Every rendering of every letter in every state, in all that leaves the house: subject, preheader, text, page with its attributes
 // and links, addresses, headers, custom arguments, the invitation, the names of files and of the fields themselves.
@@ -147,7 +152,7 @@ func TestNothingThatLeavesTheHouseTellsAnything(t *testing.T) {
 		}
 		whole, _ := json.Marshal(c)
 		for _, remote := range []string{"http:", "https:", "<img", "<link", "url(", "@import", "src="} {
-			if strings.Contains(string(whole), remote) || strings.Contains(l.HTML, remote) {
+			if strings.Contains(ours.Replace(string(whole)), remote) || strings.Contains(ours.Replace(l.HTML), remote) {
 				t.Errorf("%s: %q is in it: it fetches something or leads somewhere", name, remote)
 			}
 		}
@@ -250,6 +255,7 @@ func TestAWordInAnyTextIsFound(t *testing.T) {
 			template.Must(spoilt.AddParseTree(define.Name(), tree))
 			texts++
 			kind, _, ofOneKind := strings.Cut(define.Name(), "/")
+			ofOneKind = ofOneKind && kind != "link" // they are called the same in every letter
 			found := slices.ContainsFunc(samples, func(s mail.Sample) bool {
 				if ofOneKind && string(s.Facts.Kind) != kind {
 					return false
@@ -258,7 +264,7 @@ func TestAWordInAnyTextIsFound(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return mail.Indiscreet.MatchString(folds.Replace(l.Subject + l.Preheader + l.Text + l.HTML + l.Invitation.Text))
+				return mail.Indiscreet(folds.Replace(l.Subject + l.Preheader + l.Text + l.HTML + l.Invitation.Text)) != ""
 			})
 			if !found {
 				t.Errorf("%s: no sample says %q", define.Name(), strings.TrimSpace(string(textsOf(define.Root)[i].Text)))

@@ -6,9 +6,6 @@ import (
 	"net/http"
 )
 
-// Indiscreet is the package's own list, beside the tests' one.
-var Indiscreet = indiscreet
-
 // Words are those of every letter, for tests that look whether each is said somewhere.
 var Words = words
 

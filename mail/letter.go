@@ -57,12 +57,19 @@ type Facts struct {
 	Online     bool      // the appointment is not at the practice
 	Crisis     string    // questionnaire-due and letter-ready only: the crisis line's text
 	Waiting    []Waiting // staff only: what the letter speaks of
+	Links      Links     // to a client only; where there are none, the letter has none
 
 	// Of the invitation in a letter that books, moves or cancels. Without UID or End it goes without: better than not at all.
 	UID      string    // [UID]
 	Revision int       // the appointment's: 1 as first booked, one more with each move
 	To       string    // the address that the letter goes to
 	Written  time.Time // when
+}
+
+// Links are the addresses of the pages on which a client answers.
+type Links struct {
+	Coming, AnotherTime string // booked, moved and reminder only
+	Leave               string // no more mails, or to leave
 }
 
 // Waiting is one pathway of which a member of staff hears.
@@ -114,7 +121,11 @@ func write(words *template.Template, p practice.Practice, f Facts) (Letter, erro
 			return ""
 		}
 		var b strings.Builder
-		err = words.ExecuteTemplate(&b, string(f.Kind)+"/"+part, v)
+		name := string(f.Kind) + "/" + part
+		if strings.HasPrefix(part, "link/") { // they are called the same in every letter
+			name = part
+		}
+		err = words.ExecuteTemplate(&b, name, v)
 		return b.String()
 	}
 	l := layout{
@@ -126,6 +137,12 @@ func write(words *template.Template, p practice.Practice, f Facts) (Letter, erro
 		Closing:   paragraphs(say("closing"), p.Mail.Phone),
 		Name:      p.Mail.Name,
 		Location:  p.Mail.Location,
+	}
+	if v.Links.Coming != "" {
+		l.Answers = []link{{oneLine(say("link/coming")), v.Links.Coming}, {oneLine(say("link/another-time")), v.Links.AnotherTime}}
+	}
+	if v.Links.Leave != "" {
+		l.Leave = link{oneLine(say("link/leave")), v.Links.Leave}
 	}
 	if v.Online { // an address, even below the signature, would send the client there
 		l.Location = ""
@@ -172,6 +189,7 @@ type view struct {
 	Online    bool
 	Crisis    string
 	Waiting   []waiting
+	Links     Links
 }
 
 // waiting is a pathway as staff read of it. Since is a date and a time, or nothing.
@@ -188,9 +206,12 @@ func newView(p practice.Practice, f Facts) (view, error) {
 		Phone:     p.Mail.Phone,
 		Location:  p.Mail.Location,
 		Crisis:    oneLine(f.Crisis),
+		Links:     Links{Leave: f.Links.Leave},
 	}
 	switch f.Kind {
-	case Booked, Moved, Cancelled, Reminder:
+	case Booked, Moved, Reminder:
+		v.Online, v.Links = f.Online, f.Links
+	case Cancelled:
 		v.Online = f.Online
 	case ConsentDue:
 		return v, nil
@@ -202,7 +223,7 @@ func newView(p practice.Practice, f Facts) (view, error) {
 			return v, nil
 		}
 	case StaffNudge, StaffDigest, StaffUrgent, StaffNews:
-		v.FirstName = "" // a client's, if anybody's
+		v.FirstName, v.Links = "", Links{} // a client's, if anybody's
 		v.Waiting, err = waitingSince(f, ours)
 		return v, err
 	default:
@@ -256,8 +277,13 @@ type layout struct {
 	Subject, Preheader, Greeting string
 	Opening, Closing             []paragraph
 	Card                         []string
+	Answers                      []link
 	Name, Location               string
+	Leave                        link
 }
+
+// link is an address with the words that stand for it.
+type link struct{ Text, URL string }
 
 // paragraph is cut where the practice's telephone number stands, so that the page can make it a link.
 type paragraph []piece
@@ -281,7 +307,7 @@ func paragraphs(text, phone string) []paragraph {
 		var p paragraph
 		for i, part := range strings.Split(line, phone) {
 			if i > 0 {
-				p = append(p, piece{Text: phone, Tel: tel(phone)})
+				p = append(p, piece{Text: phone, Tel: Tel(phone)})
 			}
 			if part != "" {
 				p = append(p, piece{Text: part})
@@ -305,8 +331,8 @@ func lines(text string) []string {
 // oneLine also keeps a name with a line break in it from starting a paragraph, or a header, of its own.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// tel keeps the digits alone, which is also why html/template may be told to trust it.
-func tel(phone string) htmltemplate.URL {
+// Tel is the address of a telephone number. It keeps the digits alone, which is also why html/template may be told to trust it.
+func Tel(phone string) htmltemplate.URL {
 	var b strings.Builder
 	for i, c := range phone {
 		if c >= '0' && c <= '9' || c == '+' && i == 0 {

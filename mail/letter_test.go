@@ -370,6 +370,89 @@ Linden Street Practice
 	}
 }
 
+// A letter about a session has two links to answer by, and every letter to a client one at its foot; without them it is what it was.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for name, f := range everyRendering(t, samplePractice(t)) {
+		f.Links = mail.SampleLinks
+		l, err := mail.Write(samplePractice(t), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Links = mail.Links{}
+		bare, err := mail.Write(samplePractice(t), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers := f.Kind == mail.Booked || f.Kind == mail.Moved || f.Kind == mail.Reminder
+		foot := f.Waiting == nil
+		for _, to := range []struct {
+			url, words string
+			in         bool
+		}{{mail.SampleLinks.Coming, "I'll be there", answers}, {mail.SampleLinks.AnotherTime, "I need another time", answers}, {mail.SampleLinks.Leave, "No more mails, or leave", foot}} {
+			text := to.words + ":\n" + to.url + "\n"
+			if in := strings.Contains(l.Text, text); in != to.in || in != strings.Contains(l.HTML, `href="`+to.url+`"`) || in != strings.Contains(seen(l.HTML), to.words) {
+				t.Errorf("%s: has the link %q: %v\n%s", name, to.words, in, l.Text)
+			}
+			if strings.Contains(bare.Text+bare.HTML, to.url) || strings.Contains(bare.Text+bare.HTML, to.words) {
+				t.Errorf("%s: has the link %q where there is none", name, to.words)
+			}
+		}
+		if foot && !strings.HasSuffix(l.Text, mail.SampleLinks.Leave+"\n") {
+			t.Errorf("%s: the last link is not at the foot:\n%s", name, l.Text)
+		}
+		if l.Subject != bare.Subject || l.Preheader != bare.Preheader {
+			t.Errorf("%s: a link shows on the lock screen", name)
+		}
+	}
+}
+
+func TestTheTextWithLinksIsPlain(t *testing.T) {
+	t.Parallel()
+	f := mail.Facts{Kind: mail.Reminder, Lead: "24h", FirstName: "Ada", Zone: "America/New_York", Start: at(t, "2026-03-12T14:00:00Z"), Links: mail.SampleLinks}
+	l, err := mail.Write(samplePractice(t), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `Hello Ada,
+
+This is a reminder of your appointment.
+
+    Thursday, March 12, 2026
+    10:00 AM EDT
+    12 Linden Street, Suite 3
+
+I'll be there:
+` + mail.SampleLinks.Coming + `
+
+I need another time:
+` + mail.SampleLinks.AnotherTime + `
+
+If you need another time or have a question, reply to this mail or call us at +1 555 0100.
+
+-- 
+Linden Street Practice
+12 Linden Street, Suite 3
+No more mails, or leave:
+` + mail.SampleLinks.Leave + `
+`
+	if l.Text != want {
+		t.Errorf("got\n%s\nwant\n%s", l.Text, want)
+	}
+}
+
+// An address in which links begin stands in every letter: it is as discreet as the rest.
+func TestAnIndiscreetAddressIsFound(t *testing.T) {
+	t.Parallel()
+	for address, word := range map[string]string{
+		"https://desk.linden.example": "", "http://127.0.0.1:8030": "", "https://kap.linden.example": "kap", "https://my.thekapclinic.example/": "https://my.thekapclinic.example/", "https://ketaminecare.example": "ketaminecare",
+	} {
+		if found := mail.IndiscreetAddress(address); found != word {
+			t.Errorf("%s: found %q, expected %q", address, found, word)
+		}
+	}
+}
+
 // waiting has one pathway more each day, from Tuesday 10 March 2026 at 10:00 in New York.
 func waiting(t testing.TB, codes ...string) []mail.Waiting {
 	var all []mail.Waiting

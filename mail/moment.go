@@ -71,3 +71,9 @@ func clock(t time.Time) string {
 	}
 	return t.Format("3:04 PM ") + name
 }
+
+// When writes an instant as letters do: the day on the reader's clock, and the hour on theirs and, where it differs, on the practice's.
+func When(at time.Time, theirs, ours *time.Location, online bool) (date, clock string) {
+	m := moment{at: at, theirs: theirs, ours: ours, online: online}
+	return m.Date(), m.Both()
+}

@@ -20,6 +20,13 @@ type Sample struct {
 // SampleAddress is where the samples to clients go.
 const SampleAddress = "you@client.example"
 
+// SampleLinks are as long as those of a real letter; they lead nowhere.
+var SampleLinks = Links{
+	Coming:      "https://desk.linden.example/l/" + strings.Repeat("a", 59),
+	AnotherTime: "https://desk.linden.example/l/" + strings.Repeat("b", 59),
+	Leave:       "https://desk.linden.example/l/" + strings.Repeat("c", 59),
+}
+
 // Samples has every kind of letter in every state in which it says something else. They speak of an appointment nine days
 // after a day, at ten on the practice's clock. crisis is the crisis line's text.
 func Samples(p practice.Practice, day time.Time, crisis string) ([]Sample, error) {
@@ -35,7 +42,7 @@ func Samples(p practice.Practice, day time.Time, crisis string) ([]Sample, error
 	}
 	client := Facts{
 		FirstName: "Ada", Zone: p.Zone, Start: start, End: start.Add(time.Hour), Crisis: crisis,
-		UID: UID("a sample", "a sample", "a sample"), Revision: 1, To: SampleAddress, Written: here,
+		UID: UID("a sample", "a sample", "a sample"), Revision: 1, To: SampleAddress, Written: here, Links: SampleLinks,
 	}
 	with := func(change func(*Facts)) Facts {
 		f := client

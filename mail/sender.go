@@ -176,6 +176,9 @@ func (e *Refused) Error() string {
 // Temporary says whether the same letter may well be taken later.
 func (e *Refused) Temporary() bool { return e.Status == http.StatusTooManyRequests || e.Status >= 500 }
 
+// TooMany says whether it is too many letters that are asked for, and not this one.
+func (e *Refused) TooMany() bool { return e.Status == http.StatusTooManyRequests }
+
 // Misconfigured says whether no letter at all will be taken until a person mends the API key or its permissions.
 func (e *Refused) Misconfigured() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden

@@ -17,6 +17,8 @@ const (
 	tooLate  = "too late"
 	noMail   = "the client wants no mail"
 
+	noAddress = "the client's address takes no mail"
+
 	overtakenMail = "what it says no longer holds"
 	otherClock    = "the client's clock is another now"
 
@@ -52,7 +54,7 @@ func (p *Pathway) Due(now time.Time) (*Step, Wake) {
 
 func (p *Pathway) step(now time.Time, entries []Entry, acts []Act) *Step {
 	return &Step{Pathway: p.Code, Number: p.Steps + 1, Previous: p.Last, At: now, Entries: entries, Acts: acts,
-		Mailing: Contact{MailPermission: p.MailPermission, Zone: p.Contact.Zone}}
+		Mailing: Contact{MailPermission: p.Mailable(), Zone: p.Contact.Zone}}
 }
 
 // onward keeps time from going back: a run that was reset on a clock that had been moved may look before what is written.
@@ -65,6 +67,9 @@ func (p *Pathway) onward(now time.Time) time.Time {
 
 // acts come in an order that matters: what must not happen is taken back before anything new is done.
 func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
+	if p.MailNews {
+		return []Act{p.hear()}
+	}
 	acts := p.withdrawals(now)
 	for _, a := range p.Appointments {
 		if a.Filed != a.State {
@@ -161,12 +166,16 @@ func (p *Pathway) withdrawals(now time.Time) []Act {
 			acts = append(acts, withdrawal(m, "it was not delivered"))
 		case m.Staff == "" && !p.MailPermission:
 			acts = append(acts, withdrawal(m, noMail))
+		case m.Staff == "" && !p.Mailable():
+			acts = append(acts, withdrawal(m, noAddress))
 		case p.stale(m):
 			acts = append(acts, withdrawal(m, overtakenMail))
 		case !m.Until.IsZero() && !m.Until.After(now):
 			acts = append(acts, withdrawal(m, tooLate))
 		case p.elsewhere(m):
 			acts = append(acts, withdrawal(m, otherClock))
+		case !m.Doubt.IsZero() && !m.doubtEnds().After(now):
+			acts = append(acts, m.resolve())
 		}
 	}
 	return acts
@@ -524,6 +533,7 @@ func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool
 		at(p.leaves(m, now), "mail hours begin")
 		at(m.Until, "a mail is too late")
 		at(m.Again, "a mail was on its way")
+		at(m.doubtEnds(), "nobody knows whether a mail went out")
 	}
 	return next
 }

@@ -49,6 +49,7 @@ func contractLines() []string {
 	}
 	answered(reflect.TypeFor[Reply](), "answer ", add)
 	answered(reflect.TypeFor[Status](), "query status: ", add)
+	answered(reflect.TypeFor[ClientView](), "query for-client: ", add)
 	return all
 }
 

@@ -31,7 +31,7 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	by := old.envelope().Role
 	switch {
-	case m.Role != by && (m.Role != Therapist || by != Coordinator): // or it would release what another has to release
+	case m.Role != by && by != Client && (m.Role != Therapist || by != Coordinator): // or it would release what another has to release
 		return "", refuse(WrongPerson, "correct: by: found %s, who is this pathway's %s; the %s that recorded this %s corrects it", m.By, m.Role, by, name)
 	case m.Void && (len(m.fields) > 0 || !m.Happened.IsZero()):
 		return "", refuse(BadValue, "correct: void: found true together with other fields of the entry, expected one or the other")

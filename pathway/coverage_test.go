@@ -45,6 +45,10 @@ var protocolRules = slices.Concat(
 		"who-attendance", "the front desk records who came, but for dosing sessions, and not what an integration decided",
 		"who-nobody-else", "everybody else is refused, by name of the role whose it is",
 		"who-client-withdraws", "the client withdraws at any time and without a reason, through whoever is told",
+		"answer-coming", "by a link in a mail the client says that they will be there; nothing follows from it",
+		"answer-another-time", "or that they need another time: a coordinator calls, at once where it is short notice; nothing is moved or cancelled",
+		"answer-once", "each is taken once for a session as it stands; a link to what was moved shows and does nothing",
+		"answer-by-link-only", "nobody answers in the client's place, and by a link they say nothing that is the team's",
 		"who-two-people", "one person is never both therapist and prescriber",
 		"propose-open", "what kap proposes to send leaves every decision, finding and attestation to whoever makes it",
 		"who-no-prescription", "a clearance is no prescription and says so; no dose is proposed anywhere",
@@ -228,7 +232,14 @@ var protocolRules = slices.Concat(
 		"invitation-zone", "an invitation means the same moment in every calendar, across summer time too",
 		"wall-clock", "a session keeps its hour across a change to or from summer time",
 		"mail-permission", "without permission every client mail is a telephone task",
+		"mail-events", "what the mail service says became of a mail is taken once, from whoever can sign for it",
+		"mail-arrived", "a mail of which nobody knew is settled by that, and its call taken back",
+		"mail-returned", "one that came back is said by telephone; its address is not used until it is corrected",
+		"mail-corrected", "a corrected address is used again",
+		"mail-opted-out", "whoever calls it spam, or unsubscribes, gets no more of it and is called",
 		"contact-change", "a new zone or new weekly times count at once",
+		"mail-in-doubt", "nobody knows whether a mail went out: after ten minutes a reminder is sent again, once; about every other one somebody calls",
+		"mail-doubt-settled", "what the mail service tells meanwhile settles it",
 	),
 	rulesOf("After a restore",
 		"restored-holds", "every pathway that has not ended is held, once a restore, until it is confirmed that nothing is missing",
@@ -259,7 +270,7 @@ func rulesOf(section string, pairs ...string) []rule {
 type shown struct{ tests, words map[string][]string }
 
 // folders are those whose tests may show a rule.
-var folders = []string{"pathway", "practice", "mail", "records", "activities", "workflows", "stack/e2e"}
+var folders = []string{"pathway", "practice", "mail", "records", "activities", "workflows", "web", "starter", "stack/e2e"}
 
 // read finds in the code which tests show which rules.
 func read(t *testing.T) shown {

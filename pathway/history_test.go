@@ -33,7 +33,9 @@ type history struct {
 	turn    int
 	tried   map[string]int
 
-	restore *Restore // of which the records tell with the next step
+	out     map[string]bool // mails of which the mail service has said that it had them
+	news    []News          // of which the records tell when they are asked
+	restore *Restore        // of which the records tell with the next step
 
 	obliging bool // the pathway works once all that is asked for is said
 	together bool // what is said now comes together with what was said before
@@ -59,6 +61,7 @@ type temper struct {
 	watched  bool // the witness looks at every task at every wake
 	away     bool // the worker is down now and then
 	lost     bool // mails to the client get lost
+	returns  bool // mails come back, or are not wanted
 	folded   bool // the steps are kept and folded at the end
 	restores bool // the records are restored from a backup now and then
 }
@@ -129,6 +132,7 @@ func (h *history) begin() {
 	}
 	h.away = !h.watched && percent(h.chance, 5)
 	h.lost = !h.watched && percent(h.chance, 5)
+	h.returns = percent(h.chance, 8)
 	h.folded = !h.lost && percent(h.chance, 3)
 	h.restores = !h.watched && !h.lost && !h.folded && percent(h.chance, 8)
 	if percent(h.chance, 14) {
@@ -177,7 +181,7 @@ func (h *history) begin() {
 	if err != nil {
 		h.fail("%v", err)
 	}
-	h.p, h.now, h.cal, h.tried, h.mails = p, e.At, opening, map[string]int{}, make([][]string, 1)
+	h.p, h.now, h.cal, h.tried, h.out, h.mails = p, e.At, opening, map[string]int{}, map[string]bool{}, make([][]string, 1)
 	h.w = newWitness(e)
 	if h.told != nil {
 		h.tell("enrolled: %+v, %+v, %+v", e.Eligibility, e.Contact, h.temper)
@@ -221,6 +225,7 @@ func (h *history) work() {
 	}
 	h.check(h.w.calendar(h.p, h.now))
 	h.check(h.w.followed(h.p, h.now))
+	h.check(h.w.resolved(h.p, h.now))
 	if h.w.outcome != h.p.Outcome {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
@@ -239,7 +244,18 @@ func (h *history) deliver() {
 	for _, m := range h.p.Sendable(h.now) {
 		if h.lost && m.Staff == "" && percent(h.chance, 10) {
 			h.tell("    lost: %s", m.Key)
-			h.p.Undelivered(m.Key)
+			if percent(h.chance, 60) {
+				h.check(h.w.mailed(h.p, m, h.now)) // it may have gone out
+				h.w.doubted(m, h.now)
+				h.p.Doubted(m.Key, h.now)
+				if h.returns && percent(h.chance, 40) { // and it did
+					h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
+					h.out[m.Key] = true // from then on the records say so
+					h.hears(News{Event: of(h.chance, MailProcessed, MailDelivered), Mail: m})
+				}
+			} else {
+				h.p.Undelivered(m.Key)
+			}
 			continue
 		}
 		if h.told != nil {
@@ -257,9 +273,24 @@ func (h *history) deliver() {
 		if m.Staff == "" {
 			h.write(h.p.Steps, SentEntry(m, h.now, h.p.Steps))
 		}
+		if h.returns && percent(h.chance, 8) {
+			h.hears(News{Event: of(h.chance, MailBounced, MailBounced, MailBlocked, MailDropped, MailReported, MailUnsubscribed), Mail: m,
+				Reason: of(h.chance, OtherReason, BadAddress, BadContent, NotWanted), Former: percent(h.chance, 10)})
+		}
 		if h.folded {
 			h.mails[len(h.steps)] = append(h.mails[len(h.steps)], m.Key)
 		}
+	}
+}
+
+// hears: the records have something to tell, and the pathway is told that they have; not every time, for it may be told of several at
+// once.
+func (h *history) hears(n News) {
+	if n.Mail.Staff != "" && !n.Heeded(false) {
+		return
+	}
+	if h.news = append(h.news, n); percent(h.chance, 90) {
+		h.p.AskAboutMail()
 	}
 }
 
@@ -288,6 +319,8 @@ func (h *history) answer(s Step) Answer {
 				}
 			}
 			a.Acts[i] = h.p.Place(act, h.cal, busy)
+		case HearDeed:
+			a.Acts[i].News, h.news = h.news, nil
 		case WithdrawDeed:
 			a.Acts[i].Mail = WithdrawnMail
 			if at := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.restores && h.p.Outbox[at].GivenUp {
@@ -296,6 +329,14 @@ func (h *history) answer(s Step) Answer {
 			if h.lost {
 				a.Acts[i].Mail = of(h.chance, WithdrawnMail, UnknownMail, RejectedMail)
 			}
+			if h.w.doubts[act.Key] != nil {
+				a.Acts[i].Mail = of(h.chance, UnknownMail, UnknownMail, SentMail, RejectedMail)
+			}
+		case ResendDeed:
+			a.Acts[i].Mail = of(h.chance, PendingMail, PendingMail, PendingMail, SentMail, RejectedMail)
+		}
+		if h.out[act.Key] && (act.Do == ResendDeed || act.Do == WithdrawDeed) {
+			a.Acts[i].Mail = SentMail
 		}
 	}
 	if a.Form, h.form = h.form, nil; a.Form != nil && !h.p.Outdates(*a.Form) {
@@ -422,6 +463,9 @@ func (h *history) send(name string, w words, raw []byte) (Result, *Refusal) {
 		}
 		h.w.hear(name, h.p.Seen[len(h.p.Seen)-1], w, h.now)
 		h.check(h.w.holdsStand(h.p))
+		if name == "answer" {
+			h.check(h.w.replied(h.p, w, h.now))
+		}
 		if f := h.w.facts; name == "session-held" || name == "correct" || len(f) > 0 && f[len(f)-1].at.Before(h.now.Add(-time.Minute)) {
 			h.check(h.w.deviations(h.p))
 		}
@@ -586,6 +630,11 @@ func (h *history) oblige(t Task) bool {
 	case "call", "conversation", "discharge-contact":
 		if h.tried[t.Key]++; h.tried[t.Key] == 1 && (h.silent != "" || percent(h.chance, 20)) {
 			said = said.with("outcome", string(Tried))
+		}
+	case "address":
+		if percent(h.chance, 70) {
+			h.hears(News{Event: AddressCorrected, By: h.coordinator()})
+			return true
 		}
 	case "book":
 		if h.tried[t.Key]++; h.tried[t.Key] > 3 {
@@ -780,7 +829,11 @@ func (h *history) meddle() {
 	said := words{}
 	name, by := "", h.therapist()
 	anyone := of(h.chance, h.therapist(), h.prescriber(), h.coordinator())
-	switch h.Int(0, 31) {
+	switch h.Int(0, 33) {
+	case 32, 33:
+		if name, said = h.byLink(); name == "" {
+			return
+		}
 	case 0, 1:
 		name, by = "prescriber-clearance", h.prescriber()
 		said = said.with("decision", of(h.chance, Revoked, NotCleared), "reason", fmt.Sprintf("reason %d", h.spoken))
@@ -920,12 +973,29 @@ func (h *history) rearrange(by string) (string, words) {
 	return "move-session", said.with("start", h.slot(h.Int(0, 20)))
 }
 
+// byLink is what the client says by a link in a mail, which may be an old one.
+func (h *history) byLink() (string, words) {
+	said := words{{"by", written(ByLink)}}
+	switch h.Int(0, 19) {
+	case 0:
+		return "withdraw", said
+	case 1, 2:
+		return "contact", said.with("mail_permission", false)
+	}
+	all := h.p.Appointments
+	if len(all) == 0 {
+		return "", nil
+	}
+	a := all[h.Int(max(0, len(all)-3), len(all)-1)]
+	return "answer", said.with("session", a.Name, "revision", a.Revision-h.Int(0, 4)/4, "answer", string(of(h.chance, ComingAnswer, AnotherTimeAnswer)))
+}
+
 // amend corrects what was said earlier.
 func (h *history) amend() (string, words) {
 	var all []*fact
 	for _, f := range h.w.facts {
 		switch f.name {
-		case "care-team", "contact", "refresh", "book-session", "move-session", "cancel-session":
+		case "care-team", "contact", "refresh", "book-session", "move-session", "cancel-session", "answer":
 		default:
 			all = append(all, f)
 		}

@@ -29,9 +29,13 @@ type house struct {
 	answers []Answer
 	settled []Settled
 
+	news    []News     // of which the records tell when they are asked
 	restore *Restore   // of which the records tell with the next step
 	out     MailStatus // where the records have a mail that is taken back; none: it had not gone out
 	unknown bool       // since then a mail that was given up may have gone out
+
+	doubts func(Mail) bool             // of which mails that go out nobody knows whether they did
+	knows  func(key string) MailStatus // what the records have learned of one in doubt; none: nothing
 }
 
 func newYork() *time.Location { zone, _ := time.LoadLocation("America/New_York"); return zone }
@@ -105,6 +109,10 @@ func (h *house) work() {
 		if step == nil {
 			for _, m := range h.p.Sendable(h.now) {
 				h.mails = append(h.mails, m)
+				if h.doubts != nil && h.doubts(m) {
+					h.p.Doubted(m.Key, h.now)
+					continue
+				}
 				h.p.Delivered(m.Key)
 			}
 			return
@@ -132,10 +140,22 @@ func (h *house) answer(s Step) Answer {
 			if h.out != "" {
 				status = h.out
 			}
-			if i := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.unknown && h.p.Outbox[i].GivenUp {
+			if i := slices.IndexFunc(h.p.Outbox, func(m Mail) bool { return m.Key == act.Key }); h.unknown && h.p.Outbox[i].GivenUp || !h.p.Outbox[i].Doubt.IsZero() {
 				status = UnknownMail
+				if h.knows != nil {
+					status = h.knows(act.Key)
+				}
 			}
 			a.Acts = append(a.Acts, ActAnswer{Mail: status})
+		case ResendDeed:
+			status := PendingMail
+			if h.knows != nil {
+				status = h.knows(act.Key)
+			}
+			a.Acts = append(a.Acts, ActAnswer{Mail: status})
+		case HearDeed:
+			a.Acts = append(a.Acts, ActAnswer{News: h.news})
+			h.news = nil
 		default:
 			a.Acts = append(a.Acts, ActAnswer{})
 		}

@@ -57,6 +57,10 @@ func (m MessageType) Description() string {
 	switch {
 	case m.Anybody:
 		from = "anybody"
+	case len(m.Roles) > len(everybody):
+		from += ", and the client by a link in a mail"
+	case slices.Equal(m.Roles, []Role{Client}):
+		from = "the client, by a link in a mail, and nobody else"
 	case len(m.Roles) < len(everybody):
 		from = "the " + orList(m.Roles)
 	}
@@ -65,6 +69,7 @@ func (m MessageType) Description() string {
 
 var clinicians = []Role{Therapist, Prescriber}
 var everybody = []Role{Therapist, Prescriber, Coordinator}
+var everybodyAndTheClient = append(slices.Clone(everybody), Client)
 
 // Messages is the contract, in the order in which a pathway meets them.
 func Messages() []MessageType {
@@ -104,6 +109,11 @@ func Messages() []MessageType {
 			About:   "Cancels a booked session at the wish of the client or of the practice; kap then looks for another time.",
 			Example: `{"by": "c-desk", "session": "preparation-1", "wish_of": "client"}`,
 			make:    func() message { return &CancelSession{} },
+		}, {
+			Name: "answer", Roles: []Role{Client},
+			About:   "Says that the client will be there, or needs another time, which becomes a coordinator's call. It moves and cancels nothing.",
+			Example: `{"by": "client.link", "session": "preparation-1", "revision": 1, "answer": "coming"}`,
+			make:    func() message { return &ClientAnswer{} },
 		}, {
 			Name: "session-held", Roles: everybody,
 			About:   "Says how a session went: held, attended-not-dosed, cut-short, no-show or cancelled-late. A dosing session's record says all of its day; an integration's says what is next.",
@@ -148,7 +158,7 @@ func Messages() []MessageType {
 			Bare:    `{"by": ""}`,
 			make:    func() message { return &Stop{} },
 		}, {
-			Name: "withdraw", Roles: everybody,
+			Name: "withdraw", Roles: everybodyAndTheClient,
 			About:   "Says that the client withdraws, at any time and without a reason, to whoever hears of it first.",
 			Example: `{"by": "c-desk"}`,
 			make:    func() message { return &Withdrawal{} },
@@ -168,7 +178,7 @@ func Messages() []MessageType {
 			Example: `{"by": "c-desk", "therapist": "t-ortiz", "reason": "parental leave"}`,
 			make:    func() message { return &CareTeamChange{} },
 		}, {
-			Name: "contact", Roles: everybody,
+			Name: "contact", Roles: everybodyAndTheClient,
 			About:   "Says how the client can be reached: permission to mail, time zone, weekly times. Addresses are not part of it.",
 			Example: `{"by": "c-desk", "mail_permission": true, "zone": "America/Chicago", "availability": ["tuesday 09:00-13:00"]}`,
 			make:    func() message { return &ContactChange{} },
@@ -300,13 +310,13 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 	m := kind.make()
 	refusal := decode(name, raw, m, p.zone())
 	e := m.envelope()
-	if entry.By = e.By; CheckStaffID(e.By) != nil {
+	if entry.By = e.By; CheckStaffID(e.By) != nil && e.By != ByLink {
 		entry.By = ""
 	}
 	if refusal != nil {
 		return "", refusal
 	}
-	role := p.CareTeam.Role(e.By)
+	role := p.roleOf(e.By)
 	if role == "" && kind.Anybody {
 		if CheckStaffID(e.By) != nil { // its words would repeat what was found
 			return "", refuse(BadValue, "%s: by: found %s, expected a staff id of 2 to 24 lower-case letters, digits or hyphens, such as operator", name, quoted(e.By))

@@ -35,7 +35,7 @@ const OnCall = "on-call"
 // MailStatus is where a mail is.
 type MailStatus string
 
-// The states of a mail. Unknown means that it may or may not have gone out: nobody sends it again on their own.
+// The states of a mail. Unknown means that it may or may not have gone out: see inDoubt.
 const (
 	PendingMail   MailStatus = "pending"
 	ClaimedMail   MailStatus = "claimed"
@@ -66,13 +66,15 @@ type Mail struct {
 	AnyHour  bool      `json:"any_hour,omitempty"` // it goes out at night, too
 	GivenUp  bool      `json:"given_up,omitempty"` // it did not go out, or nobody knows whether it did
 	Again    time.Time `json:"again,omitzero"`     // it was being sent when it was to be taken back: look again then
+	Doubt    time.Time `json:"doubt,omitzero"`     // since when nobody knows whether it went out
+	Resent   bool      `json:"resent,omitempty"`   // it was in doubt, and is sent once more
 }
 
-// write puts a mail into the outbox, or asks a coordinator to telephone where the client has not allowed mail.
+// write puts a mail into the outbox, or asks a coordinator to telephone where none goes to the client.
 func (p *Pathway) write(s Step, m Mail) {
 	at := s.At
 	m.Zone, m.GivenUp = s.Mailing.Zone, !p.CatchingUp.IsZero() // it may have gone out before the restore
-	if !s.Mailing.MailPermission {
+	if !s.Mailing.MailPermission {                             // or their address takes none
 		p.callUnsent(at, m, p.spoken(m), p.near(m, at))
 		return
 	}
@@ -121,7 +123,7 @@ func (p *Pathway) spoken(m Mail) string {
 func (p *Pathway) Sendable(now time.Time) []Mail {
 	var all []Mail
 	for _, m := range p.Outbox {
-		if !p.leaves(m, now).After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !p.elsewhere(m) && !m.GivenUp && m.Again.IsZero() {
+		if !p.leaves(m, now).After(now) && (m.Until.IsZero() || m.Until.After(now)) && !p.stale(m) && !p.elsewhere(m) && !m.GivenUp && m.Again.IsZero() && m.Doubt.IsZero() {
 			all = append(all, m)
 		}
 	}
@@ -200,11 +202,11 @@ func (p *Pathway) callUnsent(at time.Time, m Mail, why string, urgent bool) {
 	}
 }
 
-// Delivered takes a mail out of the outbox once it is sent. Whatever it is about, it says when its session is.
+// Delivered takes a mail out of the outbox once it is sent.
 func (p *Pathway) Delivered(key string) {
 	for _, m := range p.Outbox {
-		if a := p.appointment(m.Session); m.Key == key && a != nil && m.Kind != CancelledMail {
-			a.Told = m.Start
+		if m.Key == key {
+			p.told(m)
 		}
 	}
 	p.TakenBack(key)
@@ -215,8 +217,7 @@ func (p *Pathway) TakenBack(key string) {
 	p.Outbox = slices.DeleteFunc(p.Outbox, func(m Mail) bool { return m.Key == key })
 }
 
-// Undelivered notes that a mail will not be sent, or that nobody knows whether it was: the next step takes it out of the
-// outbox and asks for a call instead.
+// Undelivered notes that a mail will not be sent: the next step takes it out of the outbox and asks for a call instead.
 func (p *Pathway) Undelivered(key string) {
 	for i := range p.Outbox {
 		if p.Outbox[i].Key == key {
@@ -251,7 +252,7 @@ func (p *Pathway) stale(m Mail) bool {
 // elsewhere says whether a mail was written for another clock than the client has by now: it would tell them that clock's time, and
 // wait for its morning.
 func (p *Pathway) elsewhere(m Mail) bool {
-	return m.Staff == "" && m.Zone != "" && m.Zone != p.Contact.Zone
+	return m.Staff == "" && m.Zone != "" && m.Zone != p.Contact.Zone && m.Doubt.IsZero()
 }
 
 func reminderKey(a Appointment, rule string) string {

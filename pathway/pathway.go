@@ -56,6 +56,8 @@ func (t CareTeam) id(r Role) string {
 		if len(t.Coordinators) > 0 {
 			return t.Coordinators[0]
 		}
+	case Client:
+		return ByLink
 	}
 	return ""
 }
@@ -172,6 +174,9 @@ type Pathway struct {
 	// Looks is when, as of the last written step, something changes by itself next, mails left aside, which go out without a step. The
 	// records say until then what is owed, and that this pathway sleeps; so it writes a step then, with or without an act.
 	Looks time.Time `json:"looks,omitzero"`
+
+	MailNews bool      `json:"mail_news,omitempty"` // the records have something to tell of mail that went out
+	Returned time.Time `json:"returned,omitzero"`   // since when the client's address takes no mail; until it is corrected
 
 	Restored   Restore   `json:"restored,omitzero"`    // the last time, that it has heard of, that the records were restored
 	CatchingUp time.Time `json:"catching_up,omitzero"` // since it heard of that, until it has worked off what fell due before

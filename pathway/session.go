@@ -60,6 +60,7 @@ type Appointment struct {
 	Online     bool         `json:"online,omitempty"`     // not at the practice: never a dosing session
 	Unbooked   bool         `json:"unbooked,omitempty"`   // a dosing session that took place without ever having been booked
 	Over       time.Time    `json:"over,omitzero"`        // when it became what it is
+	Answer     AnswerKind   `json:"answer,omitempty"`     // the client's, to this revision
 	// Therapist is whose calendar it stands in: the pathway's own when it was booked.
 	Therapist string `json:"therapist"`
 }

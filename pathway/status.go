@@ -67,6 +67,8 @@ type Session struct {
 	Start time.Time    `json:"start"`
 	End   time.Time    `json:"end"`
 	State SessionState `json:"state"`
+
+	Answer AnswerKind `json:"answer,omitempty"` // the client's, while the session is booked
 }
 
 // TaskView is a task with the message that does it, ready to copy.
@@ -133,7 +135,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		}
 	}
 	for _, a := range p.Appointments {
-		s.Sessions = append(s.Sessions, a.session())
+		s.Sessions = append(s.Sessions, p.session(a))
 	}
 	s.NextSession = p.nextSession(now)
 	slices.SortStableFunc(s.Sessions, func(a, b Session) int { return a.Start.Compare(b.Start) })
@@ -161,8 +163,8 @@ func (p *Pathway) Status(now time.Time) Status {
 }
 
 // session is an appointment as people see it.
-func (a *Appointment) session() Session {
-	return Session{Name: a.Name, Kind: a.Kind, Start: a.Start, End: a.End, State: a.State}
+func (p *Pathway) session(a Appointment) Session {
+	return Session{Name: a.Name, Kind: a.Kind, Start: a.Start, End: a.End, State: a.State, Answer: p.clientSays(a)}
 }
 
 // nextSession is the next that is booked, or under way; nil where there is none.
@@ -170,7 +172,7 @@ func (p *Pathway) nextSession(now time.Time) *Session {
 	var next *Session
 	for i := range p.Appointments {
 		if a := &p.Appointments[i]; a.State == Booked && a.End.After(now) && (next == nil || a.Start.Before(next.Start)) {
-			s := a.session()
+			s := p.session(*a)
 			next = &s
 		}
 	}

@@ -72,10 +72,12 @@ const (
 	RemindDeed   Deed = "remind"   // a reminder goes to the outbox
 	ReportDeed   Deed = "report"   // a reminder came too late and is not sent
 	WithdrawDeed Deed = "withdraw" // a mail that no longer holds, or came too late, leaves the outbox
+	ResendDeed   Deed = "resend"   // a mail of which nobody knows whether it went out is sent once more
 	NudgeDeed    Deed = "nudge"    // staff hear of what they are waited for
 	AskDeed      Deed = "ask"      // a mail asks the client for something
 	CallDeed     Deed = "call"     // a coordinator is asked to call the client
 	EndDeed      Deed = "end"
+	HearDeed     Deed = "hear"     // the records are asked what became of mail
 	CatchUpDeed  Deed = "catch-up" // what fell due before a restore was heard of is worked off
 )
 
@@ -124,12 +126,14 @@ type Answer struct {
 	Restored *Restore `json:"restored,omitempty"`
 }
 
-// ActAnswer is what the world said to one act: a place in the calendar, or why there is none; or where a withdrawn mail was.
+// ActAnswer is what the world said to one act: a place in the calendar, or why there is none; where a withdrawn mail was, or
+// what became of mail.
 type ActAnswer struct {
 	Start       time.Time  `json:"start,omitzero"`
 	FollowStart time.Time  `json:"follow_start,omitzero"`
 	Refused     string     `json:"refused,omitempty"`
 	Mail        MailStatus `json:"mail,omitempty"`
+	News        []News     `json:"news,omitempty"`
 }
 
 // Settled tells whoever asked for a booking or a move what came of it.
@@ -201,12 +205,19 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			}
 		case WithdrawDeed:
 			p.settleWithdrawn(s, act, answer, say)
+		case ResendDeed:
+			p.settleResent(s, act, answer, say)
 		case NudgeDeed, AskDeed, CallDeed:
 			p.settleNudge(s, act, say)
 		case EndDeed:
 			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
 			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)
 			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+		case HearDeed:
+			p.MailNews = len(answer.News) >= NewsAtOnce
+			for _, n := range answer.News {
+				p.settleNews(s, n, tell)
+			}
 		case CatchUpDeed:
 			p.CatchingUp = time.Time{}
 			say("caught-up", "what fell due before the restore was heard of is worked off: its mails are unknown and are not sent again")
@@ -391,7 +402,7 @@ func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
-	a.Since, a.Handled = s.At, nil
+	a.Since, a.Handled, a.Answer = s.At, nil, ""
 	m := Mail{Key: fmt.Sprintf("moved/%s/r%d", a.Name, a.Revision), Kind: MovedMail, Session: a.Name, Revision: a.Revision, Start: a.Start, End: a.End, Was: known.Start, Until: a.Start, Online: a.Online}
 	if known.Start.IsZero() {
 		m.Key, m.Kind = fmt.Sprintf("booked/%s/r%d", a.Name, a.Revision), BookedMail
@@ -403,8 +414,8 @@ func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 // has one that surely did not go out, where the call in its place has not been tried. Without permission to mail, what a coordinator
 // said need not be recorded.
 func (p *Pathway) known(a Appointment) Known {
-	waits := slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Session == a.Name && !m.GivenUp && m.Again.IsZero() })
-	doubtful := slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Session == a.Name && (m.GivenUp || !m.Again.IsZero()) })
+	waits := slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Session == a.Name && !m.doubtful() })
+	doubtful := slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Session == a.Name && m.doubtful() })
 	uncalled := p.MailPermission && slices.ContainsFunc(p.Calls, func(c Call) bool {
 		return c.Session == a.Name && c.Unsent && !slices.ContainsFunc(p.TasksDone, func(d TaskDone) bool { return d.Task == c.Key })
 	})
@@ -508,19 +519,29 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		say("withdrawn", "%s: %s is written anew", act.Reason, act.Key)
 		m.Key, m.From, m.Again = m.Key+"/again", time.Time{}, time.Time{}
 		p.write(s, m)
-	case act.Reason == noMail && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
-		say("withdrawn", "the client wants no mail: %s is said by telephone", act.Key)
+	case (act.Reason == noMail || act.Reason == noAddress) && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
+		say("withdrawn", "%s: %s is said by telephone", act.Reason, act.Key)
 		p.callUnsent(s.At, m, p.spoken(m), p.near(m, s.At))
-	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
-		if slices.ContainsFunc(s.Acts, func(c Act) bool { return c.Do == CancelDeed && c.Session == m.Session }) {
-			break // its cancellation goes with this step
+	case a.Mail == UnknownMail && act.Reason == overtakenMail: // what holds instead is said by other mails
+		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
+		if p.untold(m) && !s.cancels(m.Session) {
+			p.misled(s, act, m)
 		}
-		if act.Reason == overtakenMail && (m.Kind == BookedMail || m.Kind == MovedMail) {
-			p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
+	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
+		switch {
+		case s.cancels(m.Session): // its cancellation goes with this step
+		case act.Reason == overtakenMail:
+			p.misled(s, act, m)
+		case a.Mail == SentMail:
+			p.told(m)
 		}
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.Until, p.near(m, s.At))
+		until := m.Until
+		if m.Kind == ReminderMail { // a person can remind them until it begins
+			until = m.Start
+		}
+		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), until, p.near(m, s.At))
 	case a.Mail == RejectedMail:
 		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
 		p.callUnsent(s.At, m, "a mail was not accepted: "+p.spoken(m), p.near(m, s.At))
@@ -532,15 +553,26 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	}
 }
 
+// cancels says whether a step cancels a session.
+func (s Step) cancels(session string) bool {
+	return slices.ContainsFunc(s.Acts, func(act Act) bool { return act.Do == CancelDeed && act.Session == session })
+}
+
+// misled asks for a call about a time that the client may have read of, and that was changed while they were taken not to know it.
+func (p *Pathway) misled(s Step, act Act, m Mail) {
+	if m.Kind == BookedMail || m.Kind == MovedMail {
+		p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
+	}
+}
+
 // settleStaffMail: a nudge that did not go out is followed by the next; an urgent one becomes a call.
 func (p *Pathway) settleStaffMail(s Step, act Act, a ActAnswer, m Mail, say func(string, string, ...any)) {
 	if a.Mail == SentMail || a.Mail == ClaimedMail {
 		return
 	}
 	say("mail-withdrawn", "a mail to %s was not sent, or may not have been: %s", m.Staff, act.Reason)
-	if m.Kind == UrgentMail || m.Kind == NewsMail {
-		p.call(s.At, "staff/"+m.Staff, "", fmt.Sprintf("Call %s: a mail that they should look may not have reached them", m.Staff), time.Time{}, true)
-		p.Calls[len(p.Calls)-1].Staff = true
+	if m.calls() {
+		p.callStaff(s.At, m.Staff)
 	}
 }
 

@@ -89,6 +89,7 @@ func TestWhoMayRecordWhat(t *testing.T) {
 		{"risk-assessment", yes, no, no, []any{"outcome", "safe-to-continue", "safety_plan_reviewed", true}},
 		{"review", yes, yes, no, []any{"decision", "stop", "reason", "not the right path"}},
 		{"stop", yes, no, no, []any{"reason", "not the right path"}},
+		{"answer", no, no, no, []any{"session", "integration-1", "revision", 1, "answer", "coming"}}, // the client's, see answers
 		{"withdraw", yes, yes, yes, nil},
 		{"referral", yes, no, no, []any{"to", "a clinic", "purpose", "psychotherapy"}},
 		{"task-done", yes, no, no, []any{"task", "hold/hold-1/therapist", "outcome", "acknowledged"}}, // of other tasks, see below

@@ -97,6 +97,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	if p.Outcome != "" {
 		return all
 	}
+	all = append(all, p.addressTasks()...)
 	all = append(all, p.endingTasks(now)...)
 	all = append(all, p.holdTasks()...)
 	all = append(all, p.sessionTasks(now)...)
@@ -111,6 +112,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 // settled says whether a call has lost its point, because the client has done what it asks for.
 func (p *Pathway) settled(c Call, now time.Time) bool {
 	about, asked := strings.CutPrefix(c.Key, "call/ask/")
+	about, _, _ = strings.Cut(about, "/") // a call instead of one of the mails that ask says which
 	switch a := p.appointment(c.Session); {
 	case !asked:
 		return false

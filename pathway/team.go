@@ -93,6 +93,9 @@ type ContactChange struct {
 }
 
 func (m *ContactChange) record(p *Pathway, _ time.Time) (string, *Refusal) {
+	if more := m.Zone != "" || m.AnyTime || len(m.Availability) > 0; m.Role == Client && (more || m.MailPermission == nil || *m.MailPermission) {
+		return "", refuse(WrongPerson, "contact: by: found %s; a client says by a link that they want no mail, and the rest to the care team", m.By)
+	}
 	contact := p.Contact
 	if m.MailPermission != nil {
 		contact.MailPermission = *m.MailPermission

@@ -34,7 +34,18 @@ type witness struct {
 	looked int // at which message the ladders were looked at last
 
 	restores []alarm
+	returned bool            // what was mailed to the client, by their address
 	gone     map[string]bool // what was mailed before a restore, and is never mailed again
+
+	doubts map[string]*doubt // mails of which nobody knows whether they went out
+}
+
+// doubt is what the witness knows of a mail of which nobody knows whether it went out.
+type doubt struct {
+	mail  Mail
+	since time.Time
+	times int
+	over  bool // settled, in one way or another
 }
 
 // fact is one thing that somebody said and that was taken.
@@ -78,7 +89,7 @@ func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
 	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), there: mustZone(e.Zone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
-		keys: map[string]bool{}, spoken: map[string]bool{}, gone: map[string]bool{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
+		keys: map[string]bool{}, spoken: map[string]bool{}, gone: map[string]bool{}, doubts: map[string]*doubt{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
 func (w *witness) visit(name string) *visit {
@@ -116,6 +127,9 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 	}
 	f := newFact(w.seq, name, id, w.team.Role(said.text("by")), at, said)
 	f.heard = now
+	if said.text("by") == "client.link" {
+		f.role = Client
+	}
 	switch name {
 	case "care-team":
 		for _, x := range []struct {
@@ -154,6 +168,24 @@ func (w *witness) hear(name, id string, said words, now time.Time) {
 		}
 	}
 	w.facts = append(w.facts, f)
+}
+
+// replied: what the client answers by a link is about a session that stands, and somebody calls where they need another time.
+func (w *witness) replied(p *Pathway, said words, now time.Time) error {
+	v := w.visit(said.text("session"))
+	switch a := p.appointment(v.name); {
+	case said.text("by") != "client.link":
+		return fmt.Errorf("%s answered in the client's place", said.text("by"))
+	case !v.standing() || !v.start.After(now) || fmt.Sprint(a.Revision) != said.raw("revision"):
+		return fmt.Errorf("an answer is taken for %s, which does not stand as it was asked about", v.name)
+	case a.State != Booked || !a.Start.Equal(v.start):
+		return fmt.Errorf("an answer changed %s itself", v.name)
+	case said.text("answer") == "another-time" && !slices.ContainsFunc(p.Tasks(now), func(t Task) bool {
+		return t.Who[0] == Coordinator && t.Urgent == (v.start.Sub(now) < 24*time.Hour) && strings.HasPrefix(t.Key, "call/answer/"+v.name+"/")
+	}):
+		return fmt.Errorf("the client needs another time for %s, and nobody calls, or not as urgently as they should", v.name)
+	}
+	return nil
 }
 
 // take notes how a session went.
@@ -739,6 +771,14 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 			if v := w.visit(act.Session); v != nil {
 				v.off = true
 			}
+		case HearDeed:
+			if err := w.heardOfMail(p, answer.News, s.At); err != nil {
+				return err
+			}
+		case WithdrawDeed, ResendDeed:
+			if err := w.settled(p, act, answer, s.At); err != nil {
+				return err
+			}
 		case EndDeed:
 			if w.outcome != "" {
 				return fmt.Errorf("it ended as %s and then as %s", w.outcome, act.Outcome)
@@ -748,6 +788,40 @@ func (w *witness) stepped(p *Pathway, s Step, a Answer) error {
 			}
 			w.outcome, w.ended = act.Outcome, s.At
 		}
+	}
+	return nil
+}
+
+// heardOfMail: what did not arrive and still holds is said by telephone, an address that takes no mail is asked for, and somebody who
+// wants no mail gets none.
+func (w *witness) heardOfMail(p *Pathway, news []News, now time.Time) error {
+	owed := func(key string) bool {
+		return slices.ContainsFunc(p.Tasks(now), func(t Task) bool { return t.Key == key })
+	}
+	for _, n := range news {
+		lost := n.Event == MailBounced || n.Event == MailBlocked || n.Event == MailDropped
+		unwanted := n.Event == MailReported || n.Event == MailUnsubscribed || n.Event == MailDropped && (n.Reason == NotWanted || n.Reason == CalledSpam)
+		switch {
+		case n.Event == AddressCorrected:
+			w.returned = false
+			continue
+		case n.Mail.Staff != "":
+			if lost && !owed("call/staff/"+n.Mail.Staff) {
+				return fmt.Errorf("an urgent mail to %s did not arrive, and nobody calls them", n.Mail.Staff)
+			}
+			continue
+		case n.Event == MailBounced && !n.Former, n.Event == MailDropped && !n.Former && !unwanted && n.Reason != BadContent:
+			w.returned = true
+		}
+		w.mail = w.mail && !unwanted
+		v := w.visit(n.Mail.Session)
+		stands := v != nil && !v.off && v.record == nil && v.booked.Equal(n.Mail.Start) && n.Mail.Until.After(now)
+		if lost && stands && n.Mail.Kind != QuestionnaireMail && !owed("call/"+n.Mail.Key) {
+			return fmt.Errorf("the mail %s did not arrive, and nobody says it by telephone", n.Mail.Key)
+		}
+	}
+	if w.returned && w.mail && w.outcome == "" && !owed("address") {
+		return fmt.Errorf("mail to the client's address comes back, and nobody asks for another")
 	}
 	return nil
 }
@@ -1066,7 +1140,11 @@ func (w *witness) mayLapse(p *Pathway, now time.Time) error {
 
 // mailed looks at a mail that goes out now.
 func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
-	if w.keys[m.Key] {
+	if d := w.doubts[m.Key]; d != nil { // once more, where it is a reminder, and after a while
+		if m.Kind != ReminderMail || d.times > 1 || !d.over || now.Sub(d.since) < 10*time.Minute {
+			return fmt.Errorf("the mail %s, of which nobody knew since %s whether it went out, went out again", m.Key, p.clockTime(d.since))
+		}
+	} else if w.keys[m.Key] {
 		return fmt.Errorf("the mail %s went out twice", m.Key)
 	}
 	w.keys[m.Key] = true
@@ -1077,8 +1155,8 @@ func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
 		}
 		return nil
 	}
-	if !w.mail {
-		return fmt.Errorf("the mail %s went to a client who allows none", m.Key)
+	if !w.mail || w.returned {
+		return fmt.Errorf("the mail %s went to a client who allows none, or whose address takes none", m.Key)
 	}
 	if m.Kind == LetterMail && w.outcome == "" {
 		return fmt.Errorf("the letter is announced before the ending")
@@ -1105,6 +1183,47 @@ func (w *witness) mailed(p *Pathway, m Mail, now time.Time) error {
 	waited := m.Kind == BookedMail && m.Start.Sub(now) < 13*time.Hour // until the morning it would be over
 	if hour := local.Hour(); (hour < 8 || hour >= 20) && m.Lead != "2h" && !near && !waited {
 		return fmt.Errorf("the mail %s went out at %s", m.Key, local.Format("Mon 2 Jan 15:04 MST"))
+	}
+	return nil
+}
+
+// doubted takes down that nobody knows whether a mail went out.
+func (w *witness) doubted(m Mail, now time.Time) {
+	d := w.doubts[m.Key]
+	if d == nil {
+		d = &doubt{mail: m}
+		w.doubts[m.Key] = d
+	}
+	d.since, d.over = now, false
+	d.times++
+}
+
+// settled looks at how a mail in doubt is settled: a client's is asked about by telephone, unless it goes out again, the mail service
+// has told, or what it said is past.
+func (w *witness) settled(p *Pathway, act Act, answer ActAnswer, now time.Time) error {
+	d := w.doubts[act.Key]
+	if d == nil || d.over {
+		if act.Do == ResendDeed {
+			return fmt.Errorf("the mail %s is sent again, of which nobody was in doubt", act.Key)
+		}
+		return nil
+	}
+	d.over = true
+	past := d.mail.Kind != LetterMail && d.mail.Kind != ConsentMail && !now.Before(d.mail.Start) || act.Reason == overtakenMail
+	called := slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == "call/"+act.Key })
+	waited := d.mail.Kind == QuestionnaireMail || d.mail.Kind == ConsentMail // these have a time after which they have lost their point
+	if answer.Mail == UnknownMail && !past && !called && (!waited || d.mail.Until.After(now)) {
+		return fmt.Errorf("nobody knows whether the mail %s went out, and nobody is asked to call", act.Key)
+	}
+	return nil
+}
+
+// resolved: no doubt is left alone for longer than ten minutes.
+func (w *witness) resolved(p *Pathway, now time.Time) error {
+	for _, d := range w.doubts {
+		if !d.over && now.Sub(d.since) >= 10*time.Minute && slices.ContainsFunc(p.Outbox, func(m Mail) bool { return m.Key == d.mail.Key }) {
+			return fmt.Errorf("nobody knows since %s whether the mail %s went out", p.clockTime(d.since), d.mail.Key)
+		}
 	}
 	return nil
 }

@@ -202,6 +202,7 @@ func (s *Store) Journal(ctx context.Context, code string) ([]JournalLine, error)
 
 // MailLine is one mail of a pathway and where it is.
 type MailLine struct {
+	ID        string     `json:"id"`   // in the outbox
 	Step      int        `json:"step"` // that wrote it
 	Key       string     `json:"key"`
 	Kind      string     `json:"kind"`
@@ -217,7 +218,7 @@ type MailLine struct {
 // Mails lists a pathway's mails, the oldest first.
 func (s *Store) Mails(ctx context.Context, code string) ([]MailLine, error) {
 	return collect[MailLine](ctx, s.pool, `
-		select step, key, body->>'kind' as kind, coalesce(body->>'staff', '') as staff, coalesce(body->>'session', '') as session,
+		select id::text, step, key, body->>'kind' as kind, coalesce(body->>'staff', '') as staff, coalesce(body->>'session', '') as session,
 			coalesce(body->>'lead', '') as lead, status, attempts, created_at, settled_at
 		from mail where pathway = $1 order by created_at, key`, code)
 }

@@ -104,7 +104,7 @@ func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Commit
 	return out, errors.Join(json.Unmarshal(body, &out.Step), json.Unmarshal(answer, &out.Answer))
 }
 
-// answer asks the world: the calendar for a place, the outbox for a mail that is taken back.
+// answer asks the world: the calendar for a place, the outbox for a mail that is taken back, and for what became of mail.
 func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathway.Pathway, client string, step pathway.Step) ([]pathway.ActAnswer, error) {
 	answers := make([]pathway.ActAnswer, len(step.Acts))
 	if err := lockMails(ctx, tx, p.Code, step); err != nil {
@@ -122,12 +122,24 @@ func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathwa
 				return nil, err
 			}
 			answers[i] = p.Place(act, calendar, busy)
+		case pathway.ResendDeed:
+			status, err := resend(ctx, tx, p.Code, act.Key)
+			if err != nil {
+				return nil, err
+			}
+			answers[i].Mail = status
 		case pathway.WithdrawDeed:
 			status, err := withdraw(ctx, tx, p.Code, act.Key)
 			if err != nil {
 				return nil, err
 			}
 			answers[i].Mail = status
+		case pathway.HearDeed:
+			news, err := tellNews(ctx, tx, p.Code)
+			if err != nil {
+				return nil, err
+			}
+			answers[i].News = news
 		}
 	}
 	return answers, nil
@@ -196,12 +208,12 @@ func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string
 	return names, nil
 }
 
-// lockMails locks the mails that a step takes back in the order in which [Store.SettleMail] locks those of one claim: a digest
+// lockMails locks the mails that a step takes back or sends again in the order in which [Store.SettleMail] locks those of one claim: a digest
 // of yesterday and today's may be among both.
 func lockMails(ctx context.Context, tx pgx.Tx, code string, step pathway.Step) error {
 	var keys []string
 	for _, act := range step.Acts {
-		if act.Do == pathway.WithdrawDeed {
+		if act.Do == pathway.WithdrawDeed || act.Do == pathway.ResendDeed {
 			keys = append(keys, act.Key)
 		}
 	}
@@ -227,6 +239,20 @@ func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailSta
 	return status, err
 }
 
+// resend lets a mail go out again of which nobody knows whether it went out, and says where it is.
+func resend(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatus, error) {
+	var status pathway.MailStatus
+	err := tx.QueryRow(ctx, `
+		update mail set
+			status = case when status = 'unknown' or status = 'claimed' and claimed_until < now() then 'pending' else status end,
+			settled_at = case when status in ('unknown', 'claimed') then null else settled_at end
+		where pathway = $1 and key = $2 returning status`, code, key).Scan(&status)
+	if errors.Is(err, pgx.ErrNoRows) { // the outbox lost it with the steps before it, and gets it back with this one
+		return pathway.PendingMail, nil
+	}
+	return status, err
+}
+
 func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, end chain, entries []pathway.Entry, doubled []string) error {
 	body, err := json.Marshal(step)
 	if err != nil {
@@ -245,7 +271,7 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 	}
 	end.keep(b)
 	for _, x := range p.Appointments {
-		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool { return act.Session == x.Name || act.Paired == x.Name }) {
+		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool { return act.Do != pathway.WithdrawDeed && (act.Session == x.Name || act.Paired == x.Name) }) {
 			continue
 		}
 		state := string(x.State)
@@ -300,9 +326,9 @@ func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
 	}
 	b.Queue(`
 		update pathway set last_step = greatest(last_step, $2), last_digest = $3, phase = $4, outcome = $5, attention = $6, waiting_on = $7,
-			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14
+			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14, mailing = $15
 		where code = $1`,
-		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber)
+		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber, p.Mailable())
 	b.Queue(`delete from task where pathway = $1`, p.Code)
 	for _, t := range status.Tasks {
 		who := make([]string, len(t.Who))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"kap/pathway"
 )
 
 // Whose narrows what a working day shows. Its zero value shows the whole practice.
@@ -57,12 +59,15 @@ type SessionLine struct {
 	State      string    `json:"state"`
 	Therapist  string    `json:"therapist"`
 	Zone       string    `json:"zone"` // the practice's
+
+	Answer pathway.AnswerKind `json:"answer,omitempty"` // the client's, as of the last step
 }
 
 // Sessions lists what begins in a stretch of time, from included and to not: what is booked, and what took place or was missed.
 func (s *Store) Sessions(ctx context.Context, of Whose, from, to time.Time) ([]SessionLine, error) {
 	return collect[SessionLine](ctx, s.pool, `
-		select w.code, c.given_name, c.family_name, a.name, lower(a.during), upper(a.during), a.state, a.therapist, w.enrolment->>'practice_zone'
+		select w.code, c.given_name, c.family_name, a.name, lower(a.during), upper(a.during), a.state, a.therapist, w.enrolment->>'practice_zone',
+			coalesce((select s->>'answer' from json_array_elements(w.status->'sessions') s where s->>'name' = a.name), '')
 		from appointment a join pathway w on w.code = a.pathway join client c on c.id = w.client
 		where `+onTheTeam+` and a.during && tstzrange($3, $4) and lower(a.during) >= $3 and a.state <> 'cancelled'
 		order by lower(a.during), w.code`, of.Staff, of.Pathway, from, to)

@@ -22,6 +22,7 @@ type Claimed struct {
 	To      Person    // the client; nobody where the mail is for staff
 	Zone    string    // the client's
 	Waiting []Waiting // where the mail is for staff: what it speaks of, the longest waiting first
+	Probe   bool      // mail is held, and this is the one with which it is tried whether that is over
 
 	code string // of the pathway
 }
@@ -34,7 +35,7 @@ type Waiting struct {
 
 // Claim takes a mail from the outbox for sending, for as long as lease says. Where it cannot be claimed, the status says
 // why: it was sent or withdrawn, nobody knows (a claim ran out), or another claim is still running. It returns [ErrMailPaused] for
-// one that could go out, and does not because the records were restored.
+// one that could go out, and does not because the records were restored, and a [*MailHeldError] where the mail service takes none.
 func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration) (Claimed, pathway.MailStatus, error) {
 	var c Claimed
 	err := s.inTransaction(ctx, func(tx pgx.Tx) (err error) {
@@ -52,8 +53,17 @@ func (s *Store) Claim(ctx context.Context, code, key string, lease time.Duration
 	err = s.pool.QueryRow(ctx, `
 		update mail set status = case when status = 'claimed' and claimed_until < now() then 'unknown' else status end
 		where pathway = $1 and key = $2 returning status, `+mailPaused, code, key).Scan(&status, &paused)
-	if err == nil && paused && status == pathway.PendingMail {
-		return Claimed{}, status, ErrMailPaused
+	if err == nil && status == pathway.PendingMail {
+		if paused {
+			return Claimed{}, status, ErrMailPaused
+		}
+		held, err := heldFor(ctx, s.pool)
+		if err != nil {
+			return Claimed{}, "", err
+		}
+		if held != nil {
+			return Claimed{}, status, held
+		}
 	}
 	return Claimed{}, status, missing(err, "mail %s of pathway %s", key, code)
 }
@@ -74,12 +84,18 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	var body []byte
 	var until time.Time
 	err = tx.QueryRow(ctx, `
-		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4
-		where pathway = $1 and key = $2 and status = 'pending' and not `+mailPaused+`
-		returning id, claim, claimed_until, body`, code, key, lease, after).
-		Scan(&c.ID, &c.Claim, &until, &body)
+		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4,
+			address = (select c.address from pathway p join client c on c.id = p.client where p.code = $1)
+		where pathway = $1 and key = $2 and status = 'pending' and not `+mailPaused+` and not `+mailHeld+`
+		returning id, claim, claimed_until, body, exists (select from mail_held)`, code, key, lease, after).
+		Scan(&c.ID, &c.Claim, &until, &body, &c.Probe)
 	if err != nil {
 		return c, err
+	}
+	if c.Probe {
+		if err := probe(ctx, tx); err != nil {
+			return c, err
+		}
 	}
 	if err := json.Unmarshal(body, &c.Mail); err != nil {
 		return c, err
@@ -101,7 +117,7 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	return c, nil
 }
 
-// standing looks, under the lock under which steps are written, whether what a client's mail says still stands, and which step was
+// standing looks, under the lock under which steps are written, whether what a client's mail says still stands and mail still goes to them, and which step was
 // written last. Between the step that moves or cancels a session and the one that takes its mails back, they stay pending: no
 // reminder goes out for a time that no longer holds. It returns [pgx.ErrNoRows] for such a mail.
 func standing(ctx context.Context, tx pgx.Tx, code, key string) (after int, err error) {
@@ -114,7 +130,7 @@ func standing(ctx context.Context, tx pgx.Tx, code, key string) (after int, err 
 		return 0, err
 	}
 	err = tx.QueryRow(ctx, `
-		select true from mail m where pathway = $1 and key = $2 and (m.body->>'kind' = 'cancelled' or not exists (
+		select true from mail m where pathway = $1 and key = $2 and (select mailing from pathway p where p.code = m.pathway) and (m.body->>'kind' = 'cancelled' or not exists (
 			select from appointment a where a.pathway = m.pathway and a.name = m.body->>'session'
 			and (a.revision <> coalesce((m.body->>'revision')::int, 0) or a.state in ('cancelled', 'cancelled-late'))))`, code, key).Scan(&staff)
 	return after, err
@@ -160,7 +176,8 @@ func longestFirst(all []Waiting) []Waiting {
 }
 
 // SettleMail says what became of a claimed mail, and of all that was claimed with it. A mail that went back to pending may
-// be claimed again, unless it was withdrawn meanwhile. It does nothing where the claim is no longer this process's own.
+// be claimed again, unless it was withdrawn meanwhile. It does nothing where the claim is no longer this process's own; and one
+// that is to go out again, because nobody knew, does not where its claim turns out to have sent it.
 //
 // A mail to the client that went out, at that moment on the pathway's clock, is an entry of the journal.
 func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailStatus, at time.Time) error {
@@ -173,7 +190,7 @@ func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailSt
 			return err
 		}
 		var after *int
-		err = tx.QueryRow(ctx, `select claimed_after from mail where claim = $1 and status in ('claimed', 'unknown') for update`, c.Claim).Scan(&after)
+		err = tx.QueryRow(ctx, `select claimed_after from mail where claim = $1 and status in ('claimed', 'unknown', 'pending') for update`, c.Claim).Scan(&after)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -194,7 +211,7 @@ func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailSt
 
 func settle(ctx context.Context, tx pgx.Tx, c Claimed, status pathway.MailStatus) error {
 	_, err := tx.Exec(ctx, `
-		with own as (select id from mail where claim = $1 and status in ('claimed', 'unknown') order by id for update)
+		with own as (select id from mail where claim = $1 and status in ('claimed', 'unknown', 'pending') and (status <> 'pending' or $2 = 'sent') order by id for update)
 		update mail m set
 			status = case when $2 = 'pending' and taken_back then 'withdrawn' else $2 end,
 			settled_at = case when $2 = 'pending' and not taken_back then null else now() end,

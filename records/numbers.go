@@ -20,7 +20,9 @@ type Numbers struct {
 	Mails      []MailCount // without those that were sent or taken back
 	MailSince  *time.Time  // since when the mail that waits longest could have gone out
 	Refusals   []RefusalCount
-	Paused     bool // mail, since a restore
+	Paused     bool  // mail, since a restore
+	Held       *Held // mail, because the mail service takes none
+	Returned   []ReturnedCount
 }
 
 // PathwayCount is how many pathways are in one phase and need one kind of attention.
@@ -56,6 +58,12 @@ type RefusalCount struct {
 	N       int
 }
 
+// ReturnedCount is how many mails did not reach clients, or staff, by what the mail service said in the last day.
+type ReturnedCount struct {
+	Staff bool
+	N     int
+}
+
 // Numbers counts, all as of one moment. What grows over the years is counted from an index.
 func (s *Store) Numbers(ctx context.Context, now time.Time) (Numbers, error) {
 	var n Numbers
@@ -85,6 +93,14 @@ func (s *Store) Numbers(ctx context.Context, now time.Time) (Numbers, error) {
 			return err
 		}
 		if err = tx.QueryRow(ctx, `select `+mailPaused).Scan(&n.Paused); err != nil {
+			return err
+		}
+		if n.Returned, err = collect[ReturnedCount](ctx, tx, `
+			select m.body->>'staff' is not null, count(distinct e.mail) from mail_event e join mail m on m.id = e.mail
+			where e.event in ('bounced', 'blocked', 'dropped') and e.received_at > $1::timestamptz - interval '1 day' group by 1 order by 1`, now); err != nil {
+			return err
+		}
+		if n.Held, err = oneHeld(tx.Query(ctx, selectHeld)); err != nil {
 			return err
 		}
 		n.Refusals, err = collect[RefusalCount](ctx, tx, `select name, code, count(*) from journal where kind = 'rejected' group by 1, 2 order by 1, 2`)

@@ -106,6 +106,14 @@ func TestMailsInNumbers(t *testing.T) {
 		c.do(`insert into mail (pathway, key, body, status, created_at) values ('K7Q2M9', gen_random_uuid()::text, $1, $2, $3)`, from, status, now.Add(-ago))
 	}
 	c.do(`delete from mail`)
+	c.do(`with m as (insert into mail (pathway, key, body, status) values ('K7Q2M9', 'a', '{}', 'sent'), ('K7Q2M9', 'b', '{"staff": "t-lane"}', 'sent'), ('K7Q2M9', 'c', '{"staff": "t-lane"}', 'sent') returning id, key)
+		insert into mail_event (id, pathway, mail, event, at, received_at) select key || n, 'K7Q2M9', m.id, case n when 3 then 'delivered' else 'bounced' end, now(), now() - case key when 'c' then interval '2 days' else interval '0' end
+		from m, generate_series(1, 3) n`)
+	if n := c.numbers(now.Add(time.Minute)); len(n.Returned) != 2 || n.Returned[0] != (records.ReturnedCount{N: 1}) || n.Returned[1] != (records.ReturnedCount{Staff: true, N: 1}) {
+		t.Errorf("returned are %+v", n.Returned)
+	}
+	c.do(`delete from mail_event`)
+	c.do(`delete from mail`)
 	if n := c.numbers(now); len(n.Mails) != 0 || n.MailSince != nil {
 		t.Errorf("without a mail: found %+v since %v", n.Mails, n.MailSince)
 	}

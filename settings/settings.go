@@ -3,6 +3,7 @@
 package settings
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,26 +17,54 @@ import (
 	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
+
+	"kap/links"
 )
+
+// Base is what all programs read: give them the same.
+type Base struct {
+	DatabaseURL string `env:"DATABASE_URL" about:"the practice's PostgreSQL database"`
+	Practice    string `env:"KAP_PRACTICE" about:"the practice's file; without it the sample practice"`
+}
 
 // House is what worker and starter both read: give them the same.
 type House struct {
-	DatabaseURL string `env:"DATABASE_URL" about:"the practice's PostgreSQL database"`
-	Practice    string `env:"KAP_PRACTICE" about:"the practice's file; without it the sample practice"`
-	Protocol    string `env:"KAP_PROTOCOL" about:"the clinical numbers; without it the built-in ones"`
-	Deployment  Label  `env:"KAP_DEPLOYMENT" envDefault:"kap" about:"the name under which Temporal keeps this practice's releases; off: it keeps none"`
+	Base
+	Protocol   string `env:"KAP_PROTOCOL" about:"the clinical numbers; without it the built-in ones"`
+	Deployment Label  `env:"KAP_DEPLOYMENT" envDefault:"kap" about:"the name under which Temporal keeps this practice's releases; off: it keeps none"`
+}
+
+// Logs is what the programs read that run for long.
+type Logs struct {
+	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
+	LogFormat LogFormat `env:"KAP_LOG_FORMAT" envDefault:"text" about:"text, or json for programs that collect logs"`
 }
 
 // Worker is what the worker reads.
 type Worker struct {
 	House
-	MailKey   string    `env:"SENDGRID_API_KEY" about:"the key of the mail service"`
-	MailURL   URL       `env:"SENDGRID_BASE_URL" about:"an inbox that stands in for SendGrid"`
-	Live      Yes       `env:"KAP_SEND_FOR_REAL" about:"yes: without an inbox, mails go to clients through SendGrid"`
-	Listen    Address   `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
-	LogLevel  Level     `env:"KAP_LOG_LEVEL" envDefault:"info" about:"debug, info, warn or error"`
-	LogFormat LogFormat `env:"KAP_LOG_FORMAT" envDefault:"text" about:"text, or json for programs that collect logs"`
-	Release   Label     `env:"KAP_RELEASE" about:"the release that this worker is; without it one that follows from the program's file"`
+	Mail
+	Links
+	WebURL PublicURL `env:"KAP_WEB_URL" about:"where clients reach the web process; without it mails have no links"`
+	Listen Address   `env:"KAP_LISTEN" envDefault:"127.0.0.1:9464" about:"where health and metrics are served; off: nowhere"`
+	Logs
+	Release Label `env:"KAP_RELEASE" about:"the release that this worker is; without it one that follows from the program's file"`
+}
+
+// Links are what worker and web need for the links in mails: give them the same key.
+type Links struct {
+	LinkKey Key `env:"KAP_LINK_KEY" about:"the key of the links in mails, the same for worker and web: 32 bytes or more in base64"`
+}
+
+// Web is what the program reads that the outside reaches.
+type Web struct {
+	Base
+	Links
+	LinkKeyBefore Key     `env:"KAP_LINK_KEY_BEFORE" about:"the key before it, whose links are in mails that are still read"`
+	Site          Address `env:"KAP_WEB_LISTEN" envDefault:"127.0.0.1:8030" about:"where it serves what the outside reaches, through a proxy that speaks TLS"`
+	EventKey      string  `env:"SENDGRID_WEBHOOK_PUBLIC_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
+	Health        Address `env:"KAP_WEB_HEALTH" envDefault:"127.0.0.1:9465" about:"where its health and metrics are served; off: nowhere"`
+	Logs
 }
 
 // Starter is what the practice's command line reads.
@@ -44,6 +73,8 @@ type Starter struct {
 	By       string `env:"KAP_BY" about:"your staff id, so that --by can be left out"`
 	UIURL    string `env:"KAP_UI_URL" about:"Temporal's Web UI, for links to it"`
 	InboxURL string `env:"KAP_INBOX_URL" about:"the inbox in a browser"`
+	Mail
+	WebhookKey string `env:"SENDGRID_WEBHOOK_PUBLIC_KEY" about:"the key with which the mail service's events are verified; without it none are taken"`
 }
 
 // Setting is one variable.
@@ -58,7 +89,7 @@ func All() []Setting {
 	for _, program := range []struct {
 		name  string
 		reads any
-	}{{"worker", &Worker{}}, {"starter", &Starter{}}} {
+	}{{"worker", &Worker{}}, {"web", &Web{}}, {"starter", &Starter{}}} {
 		params, err := env.GetFieldParams(program.reads)
 		if err != nil {
 			panic(err) // a struct tag above is wrong
@@ -144,6 +175,52 @@ func (y *Yes) UnmarshalText(text []byte) error {
 	if *y = string(text) == "yes"; !*y && string(text) != "no" && len(text) > 0 {
 		return fmt.Errorf("found %q, expected yes, or leave it out", text)
 	}
+	return nil
+}
+
+// Key is a secret, as its bytes.
+type Key string
+
+// UnmarshalText takes base64, as openssl rand -base64 32 prints it. What was found is never repeated.
+func (k *Key) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	secret, err := base64.StdEncoding.DecodeString(string(text))
+	if err != nil {
+		return errors.New("found something that is not base64, expected 32 bytes or more, as openssl rand -base64 32 prints them")
+	}
+	if len(secret) < links.KeyAtLeast {
+		return fmt.Errorf("found a key of %d bytes, expected %d or more, as openssl rand -base64 32 prints them", len(secret), links.KeyAtLeast)
+	}
+	*k = Key(secret)
+	return nil
+}
+
+// String keeps a key out of a log.
+func (Key) String() string { return "(a key)" }
+
+// GoString does, too.
+func (Key) GoString() string { return "(a key)" }
+
+// PublicURL is where the outside reaches something: over TLS, unless it is this machine.
+type PublicURL string
+
+// UnmarshalText takes an address to which a path can be added.
+func (u *PublicURL) UnmarshalText(text []byte) error {
+	var plain URL
+	if err := plain.UnmarshalText(text); err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), "http://127.0.0.1:8025", "https://desk.linden.example"))
+	}
+	at, err := url.Parse(string(text))
+	if err != nil || strings.Trim(at.Path, "/")+at.RawQuery+at.Fragment != "" || len(text) > 200 {
+		return errors.New("found an address with more behind it, expected one such as https://desk.linden.example")
+	}
+	ip := net.ParseIP(at.Hostname())
+	if len(text) > 0 && at.Scheme != "https" && at.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("found %q, expected https, because what it leads to is the client's", text)
+	}
+	*u = PublicURL(strings.TrimRight(string(text), "/"))
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ func TestWithoutAnyTheDefaultsHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings.Worker{House: settings.House{Deployment: "kap"}, Listen: "127.0.0.1:9464", LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}
+	want := settings.Worker{House: settings.House{Deployment: "kap"}, Listen: "127.0.0.1:9464", Logs: settings.Logs{LogLevel: settings.Level(slog.LevelInfo), LogFormat: settings.TextLog}}
 	if w != want {
 		t.Errorf("found %+v, expected %+v", w, want)
 	}
@@ -39,6 +40,12 @@ func TestAWrongOneIsRefusedByItsName(t *testing.T) {
 		"KAP_LOG_LEVEL=chatty":                              `KAP_LOG_LEVEL: found "chatty", expected debug, info, warn or error`,
 		"SENDGRID_BASE_URL=127.0.0.1:8025":                  `SENDGRID_BASE_URL: found "127.0.0.1:8025", expected an address such as http://127.0.0.1:8025`,
 		"SENDGRID_BASE_URL=https://kap:secret@mail.example": `SENDGRID_BASE_URL: found something else, expected an address such as http://127.0.0.1:8025, without a user or a password`,
+		"KAP_LINK_KEY=secret":                               "KAP_LINK_KEY: found something that is not base64, expected 32 bytes or more, as openssl rand -base64 32 prints them",
+		"KAP_LINK_KEY=c2VjcmV0":                             "KAP_LINK_KEY: found a key of 6 bytes, expected 32 or more, as openssl rand -base64 32 prints them",
+		"KAP_WEB_URL=http://desk.linden.example":            `KAP_WEB_URL: found "http://desk.linden.example", expected https`,
+		"KAP_WEB_URL=desk.linden.example":                   `KAP_WEB_URL: found "desk.linden.example", expected an address such as https://desk.linden.example`,
+		"KAP_WEB_URL=https://linden.example/desk":           "KAP_WEB_URL: found an address with more behind it",
+		"KAP_WEB_URL=https://desk.linden.example?x=1":       "KAP_WEB_URL: found an address with more behind it",
 		"KAP_LOG_FORMAT=xml":                                `KAP_LOG_FORMAT: found "xml", expected text or json`,
 		"KAP_SEND_FOR_REAL=perhaps":                         `KAP_SEND_FOR_REAL: found "perhaps", expected yes, or leave it out`,
 		"KAP_RELEASE=the one of Monday":                     `KAP_RELEASE: found "the one of Monday", expected up to 60 letters, digits, hyphens, dots or underscores`,
@@ -47,6 +54,19 @@ func TestAWrongOneIsRefusedByItsName(t *testing.T) {
 	} {
 		if _, err := settings.Load[settings.Worker]([]string{line}); err == nil || !strings.HasPrefix(err.Error(), expected) {
 			t.Errorf("%s: found %v, expected %s", line, err, expected)
+		}
+	}
+}
+
+func TestTheKeyOfLinksIsReadAndNeverShown(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"https://desk.linden.example/", "http://127.0.0.1:8030", "http://localhost:8030", "http://[::1]:8030"} {
+		w, err := settings.Load[settings.Worker]([]string{"KAP_LINK_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "KAP_WEB_URL=" + at})
+		if err != nil || w.LinkKey != "01234567890123456789012345678901" || string(w.WebURL) != strings.TrimSuffix(at, "/") {
+			t.Errorf("%s: found %d bytes, %s, %v", at, len(w.LinkKey), w.WebURL, err)
+		}
+		if said := fmt.Sprintf("%v %+v %#v %s", w, w, w, w.LinkKey); strings.Contains(said, "0123456789") {
+			t.Errorf("the key is shown: %s", said)
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Command stack runs everything on one machine: PostgreSQL, Temporal's server and its Web UI, the inbox that stands in
-// for SendGrid, and the project's worker. It stops on SIGTERM or Ctrl-C, and goes on where it stopped when it is
+// for SendGrid, and the project's worker and web process. It stops on SIGTERM or Ctrl-C, and goes on where it stopped when it is
 // started again on the same data folder; stack backup and stack restore keep a copy of what it holds. For trials and
 // for learning; many machines run the same worker against a Temporal cluster instead.
 package main
@@ -79,8 +79,11 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.InboxPort, "inbox-port", 8025, "the `port` of the inbox")
 	flags.IntVar(&o.PostgresPort, "postgres-port", 7432, "PostgreSQL's `port`")
 	flags.IntVar(&o.MetricsPort, "metrics-port", 9464, "the `port` on which the worker serves health and metrics")
+	flags.IntVar(&o.WebPort, "web-port", 8030, "the `port` of the web process, which the outside would reach")
+	flags.IntVar(&o.WebHealthPort, "web-health-port", 9465, "the `port` on which it serves health and metrics")
+	flags.StringVar(&o.WebPath, "web", sibling("web"), "the web process's `program`")
 	flags.StringVar(&o.WorkerPath, "worker", sibling("worker"), "the worker's `program`")
-	flags.BoolVar(&noWorker, "no-worker", false, "run no worker: it is run from elsewhere")
+	flags.BoolVar(&noWorker, "no-worker", false, "run no worker and no web process: they are run from elsewhere")
 	flags.StringVar(&o.starter, "starter", sibling("starter"), "the starter's `program`, which enrols the clients of the stories")
 	flags.StringVar(&o.stories, "stories", "", "a `file` of stories to tell instead of the ones that come with kap")
 	flags.BoolVar(&o.empty, "empty", false, "tell no stories")
@@ -97,7 +100,7 @@ func parse(args []string) (options, error) {
 		return o, err
 	}
 	if noWorker {
-		o.WorkerPath = ""
+		o.WorkerPath, o.WebPath = "", ""
 	}
 	o.empty = o.empty || noWorker
 	return o, nil
@@ -123,7 +126,7 @@ func run(o options) error {
 			return err
 		}
 	}
-	fmt.Println("Starting PostgreSQL, Temporal, the inbox and the worker …")
+	fmt.Println("Starting PostgreSQL, Temporal, the inbox, the worker and the web process …")
 	m, err := machine.Start(ctx, o.Config)
 	if ctx.Err() != nil {
 		if m != nil {
@@ -225,6 +228,9 @@ func announce(m *machine.Machine, config machine.Config) {
 	metrics := ""
 	if config.WorkerPath != "" {
 		metrics = "  Worker's metrics    " + m.WorkerURL() + "/metrics\n"
+	}
+	if config.WebPath != "" {
+		metrics += "  Web process         " + m.WebURL() + "\n"
 	}
 	fmt.Printf(`Ready.
 

@@ -52,6 +52,9 @@ func (d *desk) offers(ctx context.Context, command string, args []string, typed 
 	case command == "record" && len(args) == 0:
 		var all []string
 		for _, m := range pathway.Messages() {
+			if slices.Equal(m.Roles, []pathway.Role{pathway.Client}) { // nobody's here to say
+				continue
+			}
 			all = append(all, m.Name+"\t"+m.About)
 		}
 		return all

@@ -101,6 +101,30 @@ func TestTheDayShowsSessionsTasksAndChanges(t *testing.T) {
 	}
 }
 
+// What a client answered to the mail about a session stands beside it; nobody says it in their place.
+func TestTheDayShowsWhatTheClientAnswered(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	now := time.Now()
+	p := prepared(t, store, "K7Q2M9", "Anna", now)
+	zone, _ := time.LoadLocation("America/New_York")
+	day := p.Appointments[0].Start.In(zone).Format(time.DateOnly)
+	for _, a := range []struct{ answer, says string }{{"coming", "the client will be there"}, {"another-time", "the client needs another time"}} {
+		written(t, store, p, now, "answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"`+a.answer+`"}`)
+		s := command(t, env, "", "today", "--for", "t-lane", "--on", day)
+		s.wants(t, done, "preparation-1    Anna Meyer\n    "+a.says)
+		s.at80(t)
+		s = command(t, env, "", "today", "--for", "t-lane")
+		s.wants(t, done, "The next seven days", "    "+a.says, "I'll be there (client.link)")
+		command(t, env, "", "show", "K7Q2M9").wants(t, done, "booked, "+strings.TrimPrefix(a.says, "the client "))
+	}
+	command(t, env, "", "tasks", "--for", "c-desk").wants(t, done, "they need another time for preparation-1", "done K7Q2M9 call/answer/preparation-1/r1")
+	for _, by := range [][]string{{"--by", "client.link"}, {"by=client.link"}} {
+		command(t, env, "", append([]string{"record", "withdraw", "K7Q2M9", "--no-questions"}, by...)...).
+			wants(t, misuse, "by: found client.link, expected your staff id")
+	}
+}
+
 // What has been urgent for two hours reaches whoever is on call, who is on no care team here.
 func TestWhoeverIsOnCallSeesWhatIsUrgent(t *testing.T) {
 	t.Parallel()

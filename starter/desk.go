@@ -92,7 +92,7 @@ func (d *desk) command() *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"day", []*cobra.Command{d.todayCommand(), d.tasksCommand(), d.doneCommand(), d.listCommand(), d.watchCommand(), d.viewsCommand(), d.findCommand()}},
-		{"pathway", []*cobra.Command{d.enrolCommand(), d.recordCommand(), d.showCommand(), d.historyCommand()}},
+		{"pathway", []*cobra.Command{d.enrolCommand(), d.recordCommand(), d.showCommand(), d.historyCommand(), d.addressCommand()}},
 		{"practice", []*cobra.Command{d.practiceCommand(), d.mailCommand(), d.prepareCommand(), d.releasesCommand(), d.restoredCommand(), d.resumeCommand(), d.verifyCommand()}},
 	} {
 		for _, c := range group.commands {

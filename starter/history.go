@@ -18,8 +18,9 @@ import (
 
 const historyHelp = `Tells a pathway's journal as a story, day by day: what people recorded, by whom
 and in which words, what was refused and why, what kap found, booked and sent,
-and each mail's fate. An entry that was recorded later than it happened says
-when.`
+and each mail's fate: whether it was sent, and what the mail service has said of
+it since, by its own clock. An entry that was recorded later than it happened
+says when.`
 
 const historyExample = `  starter history K7Q2M9
   starter history K7Q2M9 --since 2026-12-01
@@ -80,7 +81,11 @@ func (d *desk) history(ctx context.Context, text string, f historyFlags) error {
 	if err != nil {
 		return fromRecords(err)
 	}
-	events := slices.DeleteFunc(story(journal, mails), func(e event) bool {
+	told, err := bounded(ctx, func(ctx context.Context) ([]records.MailEventLine, error) { return store.MailEvents(ctx, code) })
+	if err != nil {
+		return fromRecords(err)
+	}
+	events := slices.DeleteFunc(story(journal, mails, told, zone), func(e event) bool {
 		return e.When.Before(since) || f.people && e.Kind != string(pathway.Taken) && (e.Kind != string(pathway.Rejected) || e.By == "")
 	})
 	if f.asJSON {
@@ -93,8 +98,9 @@ func (d *desk) history(ctx context.Context, text string, f historyFlags) error {
 }
 
 // story tells each mail behind the entries of the step that wrote it.
-func story(journal []records.JournalLine, mails []records.MailLine) []event {
+func story(journal []records.JournalLine, mails []records.MailLine, told []records.MailEventLine, zone *time.Location) []event {
 	events := []event{}
+	fate := func(m records.MailLine) string { return fate(m, zone) + since(m, told, zone) }
 	written := map[int][]records.MailLine{}
 	for _, m := range mails {
 		written[m.Step] = append(written[m.Step], m)
@@ -140,17 +146,45 @@ func saidIn(message json.RawMessage) string {
 }
 
 // fate says what became of a mail.
-func fate(m records.MailLine) string {
+func fate(m records.MailLine, zone *time.Location) string {
 	what := map[string]string{
 		string(pathway.PendingMail): "waits to be sent", string(pathway.ClaimedMail): "is being sent", string(pathway.SentMail): "was sent",
 		string(pathway.UnknownMail): "may or may not have gone out", string(pathway.RejectedMail): "was not accepted by the mail service",
 		string(pathway.WithdrawnMail): "was taken back before it was sent",
 	}[m.Status]
 	text := fmt.Sprintf("mail to %s (%s) %s", cmp.Or(m.Staff, "the client"), purpose(m), what)
+	if m.Status == string(pathway.SentMail) && m.SettledAt != nil {
+		text += " on " + moment(*m.SettledAt, zone)
+	}
 	if m.Attempts > 1 {
 		text += fmt.Sprintf(", after %d tries", m.Attempts)
 	}
 	return text
+}
+
+// since says what the mail service has told of a mail, the first time of each.
+func since(m records.MailLine, told []records.MailEventLine, zone *time.Location) string {
+	var all []string
+	seen := map[string]bool{}
+	for _, e := range told {
+		if e.Mail != m.ID || seen[e.Event] {
+			continue
+		}
+		seen[e.Event] = true
+		what := map[string]string{
+			string(pathway.MailProcessed): "taken by the mail service", string(pathway.MailDeferred): "put off by the reader's server", string(pathway.MailDelivered): "delivered",
+			string(pathway.MailOpened): "opened", string(pathway.MailBounced): "bounced", string(pathway.MailBlocked): "not taken by the reader's server",
+			string(pathway.MailDropped): "dropped by the mail service", string(pathway.MailReported): "reported as spam", string(pathway.MailUnsubscribed): "answered with an unsubscription",
+		}[e.Event]
+		if e.Reason != "" {
+			what += " (" + e.Reason + ")"
+		}
+		all = append(all, what+" on "+moment(e.At, zone))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(all, ", ")
 }
 
 // purpose says what a mail is for.

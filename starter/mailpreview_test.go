@@ -9,6 +9,8 @@ import (
 	"kap/mail"
 )
 
+var links = strings.NewReplacer(mail.SampleLinks.Coming, "", mail.SampleLinks.AnotherTime, "", mail.SampleLinks.Leave, "")
+
 func TestEveryMailCanBeReadBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	to := filepath.Join(t.TempDir(), "made", "on demand")
@@ -63,7 +65,7 @@ func TestEveryMailCanBeReadBeforeItIsSent(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(to, e.Name(), "appointment.ics")); (err == nil) != invited {
 			t.Errorf("%s: an invitation: %v, expected %v", e.Name(), err == nil, invited)
 		}
-		if strings.Contains(page+index, "<script") || strings.Contains(page+index, "http") {
+		if strings.Contains(page+index, "<script") || strings.Contains(links.Replace(page+index), "http") {
 			t.Errorf("%s: has a script, or leads elsewhere", e.Name())
 		}
 	}

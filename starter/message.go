@@ -25,6 +25,9 @@ func compose(kind pathway.MessageType, fields []member, by string) (outgoing, er
 	if !has(fields, "by") {
 		return outgoing{}, usage("by: found nothing, expected your staff id; name yourself with --by t-lane, or in KAP_BY")
 	}
+	if slices.ContainsFunc(fields, func(f member) bool { return f.name == "by" && strings.Trim(string(f.raw), `"`) == pathway.ByLink }) {
+		return outgoing{}, usage("by: found %s, expected your staff id: only the page behind a link in a client's mail speaks for the client", pathway.ByLink)
+	}
 	if !has(fields, "id") {
 		fields = append(fields, textMember("id", rand.Text()))
 	}

@@ -144,13 +144,28 @@ func pausedSince(r *records.Restored, zone *time.Location) string {
 
 // sayPaused heads what people look at in the morning. Where the records do not say, what follows says why.
 func (d *desk) sayPaused(ctx context.Context, store *records.Store) {
-	r, err := bounded(ctx, store.MailPaused)
-	if err != nil || r == nil {
-		return
-	}
 	zone, err := d.zone()
 	if err != nil {
 		zone = time.UTC
 	}
-	d.say("%s\n", d.paint(pressing, indented("", pausedSince(r, zone)+" starter resume-mail lets it go out.")))
+	if r, err := bounded(ctx, store.MailPaused); err == nil && r != nil {
+		d.say("%s\n", d.paint(pressing, indented("", pausedSince(r, zone)+" starter resume-mail lets it go out.")))
+		return
+	}
+	if h, err := bounded(ctx, store.MailHeld); err == nil && h != nil && d.now().Sub(h.Since) > heldQuietly {
+		d.say("%s\n", d.paint(pressing, indented("", heldSince(h, zone))))
+	}
+}
+
+// heldQuietly is for how long nobody need hear that the mail service takes no mail: it mostly does again by then.
+const heldQuietly = 2 * time.Minute
+
+// heldSince says why mail waits for the mail service.
+func heldSince(h *records.Held, zone *time.Location) string {
+	why := map[records.HoldReason]string{
+		records.TooMany: "it is asked too often. Mail goes out when it allows it.",
+		records.BadKey:  "it does not accept the key. Mail goes out by itself once that is mended; starter mail doctor says what to mend.",
+		records.Away:    "it does not answer. Mail goes out by itself when it does.",
+	}[h.Why]
+	return fmt.Sprintf("Mail waits since %s for the mail service: %s", moment(h.Since, zone), why)
 }

@@ -372,7 +372,11 @@ func (d *desk) printSessions(s *pathway.Status, zone *time.Location) error {
 	}
 	var rows [][]string
 	for _, x := range s.Sessions {
-		rows = append(rows, []string{"  " + x.Name, x.Start.In(zone).Format("Mon 2 Jan 2006"), x.Start.In(zone).Format("15:04") + "-" + x.End.In(zone).Format("15:04"), string(x.State)})
+		state := string(x.State)
+		if x.Answer != "" {
+			state += ", " + x.Answer.Told()
+		}
+		rows = append(rows, []string{"  " + x.Name, x.Start.In(zone).Format("Mon 2 Jan 2006"), x.Start.In(zone).Format("15:04") + "-" + x.End.In(zone).Format("15:04"), state})
 	}
 	d.say("")
 	return d.table([]string{"  SESSION", "DAY", "TIME (" + zone.String() + ")", "STATE"}, rows, unmarked)

@@ -74,7 +74,7 @@ func (s said) wants(t *testing.T, code int, texts ...string) {
 func TestHelpFitsAnOldTerminal(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"enrol", "--help"}, {"record", "--help"}, {"show", "--help"}, {"list", "--help"}, {"find", "--help"}, {"today", "--help"}, {"tasks", "--help"},
-		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"mail", "--help"}, {"mail", "preview", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}} {
+		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"mail", "--help"}, {"mail", "preview", "--help"}, {"mail", "doctor", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}, {"address", "--help"}} {
 		s := command(t, nil, "", args...)
 		s.wants(t, done)
 		for line := range strings.Lines(s.out) {
@@ -92,7 +92,7 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"enroll"}, misuse, `found the command "enroll", expected one of completion, done, enrol, `},
+		{[]string{"enroll"}, misuse, `found the command "enroll", expected one of address, completion, done, enrol, `},
 		{[]string{"enroll"}, misuse, "did you mean enrol?"},
 		{[]string{"shw"}, misuse, "did you mean show?"},
 		{[]string{"help", "shw"}, misuse, "did you mean show?"},

@@ -242,6 +242,7 @@ func (d *desk) sayAgenda(a agenda) {
 	for _, s := range a.Ahead {
 		start := s.Start.In(zoneOf(s.Zone))
 		d.say("  %-16s  %s  %-15s  %s", start.Format("Mon 2 Jan 15:04"), s.Code, s.Name, clean(shorten(s.GivenName+" "+s.FamilyName, 34)))
+		d.sayAnswer(s)
 	}
 	if len(a.ahead) > 0 {
 		d.say("\n%s", indented("", "Their clock runs ahead of this machine's, as a demo's does; see their days with --on: "+strings.Join(a.ahead, ", ")+"."))
@@ -255,6 +256,7 @@ func (d *desk) saySession(s session, staff string) {
 		line += ", " + s.Therapist
 	}
 	d.say("%s", clean(line))
+	d.sayAnswer(s.SessionLine)
 	switch {
 	case s.State != pathway.Booked:
 		d.say("    %s", s.State)
@@ -270,6 +272,13 @@ func (d *desk) saySession(s session, staff string) {
 	}
 	if s.AsOf != "" && s.AsOf != "unknown" {
 		d.say("    %s", d.paint(overdue, "as of "+s.AsOf+": the pathway itself does not answer"))
+	}
+}
+
+// sayAnswer tells what the client has answered to the mail about a session.
+func (d *desk) sayAnswer(s records.SessionLine) {
+	if s.Answer != "" {
+		d.say("    the client %s", s.Answer.Told())
 	}
 }
 

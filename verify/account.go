@@ -29,6 +29,8 @@ type account struct {
 	ended   time.Time
 	mails   []permission
 	clocks  []clock
+	allowed bool // by the client, to mail them
+	refused bool // by their address
 	sent    map[string]bool
 	acted   map[string]pathway.Role // as which clinician somebody has acted
 
@@ -144,7 +146,7 @@ func open(e pathway.Enrolment) (*account, error) {
 		return nil, fmt.Errorf("the practice's zone is unknown")
 	}
 	return &account{began: e, e: e, rules: e.Protocol, team: e.CareTeam, zone: zone, forms: []issued{{version: e.Protocol.Consent.Version}},
-		mails: []permission{{0, e.MailPermission}}, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{}}, nil
+		mails: []permission{{0, e.MailPermission}}, allowed: e.MailPermission, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{}}, nil
 }
 
 // readStep takes down the entries of one step. What it says of holds is known from its beginning: they follow from its messages, and
@@ -237,7 +239,7 @@ func (a *account) hear(l records.ChainedLine) {
 		a.reassign(f)
 	case "contact":
 		if f.said.text("mail_permission") != "" {
-			a.mails = append(a.mails, permission{a.step, f.said.yes("mail_permission")})
+			a.mailing(f.said.yes("mail_permission"), a.refused)
 		}
 		if zone := f.said.text("zone"); zone != "" {
 			a.clocks = append(a.clocks, clock{a.step, zone})
@@ -245,6 +247,8 @@ func (a *account) hear(l records.ChainedLine) {
 	case "correct":
 		a.correct(f)
 		return
+	case "answer":
+		a.replied(l, f)
 	case "session-held":
 		a.take(f)
 	case "stop":
@@ -266,10 +270,18 @@ func (a *account) hear(l records.ChainedLine) {
 	a.facts = append(a.facts, f)
 }
 
+// mailing notes from which step on mail goes to the client, and from which it does not.
+func (a *account) mailing(allowed, refused bool) {
+	a.allowed, a.refused = allowed, refused
+	a.mails = append(a.mails, permission{a.step, allowed && !refused})
+}
+
 func (a *account) role(by string) pathway.Role {
 	switch {
 	case by == "":
 		return ""
+	case by == byLink:
+		return pathway.Client
 	case by == a.team.Therapist:
 		return pathway.Therapist
 	case by == a.team.Prescriber:
@@ -430,6 +442,10 @@ func (a *account) did(l records.ChainedLine, f pathway.Fact) {
 		}
 	case l.Name == "cancelled":
 		a.cancelled(l, f)
+	case l.Name == "opted-out":
+		a.mailing(false, a.refused)
+	case l.Name == "address":
+		a.mailing(a.allowed, f.What != string(pathway.AddressCorrected))
 	case l.Name == "reminder":
 		a.reminded(l, f)
 	}

@@ -173,6 +173,14 @@ func (a *account) outbox(b records.Books) []Finding {
 	return found
 }
 
+// askedForAnotherTime says whether the client did, of a session at a revision, such as dosing-2/r1, that still stands.
+func (a *account) askedForAnotherTime(about string) bool {
+	return slices.ContainsFunc(a.facts, func(f *fact) bool {
+		v := a.visit(f.said.text("session"))
+		return f.name == "answer" && f.said.text("answer") == "another-time" && v != nil && v.standing() && about == fmt.Sprintf("%s/r%d", v.name, v.revision)
+	})
+}
+
 // tasks compares those that follow from the account without asking the rules: each hold in force is somebody's task, and a session's record
 // is asked for until it is there.
 func (a *account) tasks(b records.Books) []Finding {
@@ -193,6 +201,10 @@ func (a *account) tasks(b records.Books) []Finding {
 		case "record":
 			if v := a.visit(about); v == nil || !v.standing() {
 				found = append(found, difference("task", key, "somebody is asked for a record that the journal does not wait for"))
+			}
+		case "call":
+			if session, answered := strings.CutPrefix(key, "call/answer/"); answered && !a.askedForAnotherTime(session) {
+				found = append(found, difference("task", key, "somebody is asked to call a client who does not wait for another time by the journal"))
 			}
 		}
 	}

@@ -190,11 +190,15 @@ func (a *account) mayRelease(f *fact) {
 	}
 }
 
-// who may record what (protocol, "Who acts").
+// byLink is the client, by a link in a mail.
+const byLink = "client.link"
+
+// who may record what (protocol, "Who acts"): therapist, prescriber, coordinator, and the client by a link.
 var who = map[string]string{
 	"prescriber-clearance": "p", "psychological-evaluation": "t", "consent": "t", "safety-plan": "t", "measure": "t", "risk-assessment": "t", "stop": "t", "referral": "t",
 	"hold": "tp", "release": "tp", "adverse-event": "tp", "review": "tp",
-	"book-session": "tpc", "move-session": "tpc", "cancel-session": "tpc", "session-held": "tpc", "withdraw": "tpc", "task-done": "tpc", "care-team": "tpc", "contact": "tpc", "correct": "tpc", "refresh": "tpc",
+	"book-session": "tpc", "move-session": "tpc", "cancel-session": "tpc", "session-held": "tpc", "withdraw": "tpcl", "task-done": "tpc", "care-team": "tpc", "contact": "tpcl", "correct": "tpc", "refresh": "tpc",
+	"answer": "l",
 }
 
 // mayRecord: everybody records in the role that the message asks for; nobody is both clinicians; and an ended pathway takes little.
@@ -205,16 +209,18 @@ func (a *account) mayRecord(l records.ChainedLine, f *fact) {
 			roles = "t"
 		}
 	}
+	letter := map[pathway.Role]string{pathway.Therapist: "t", pathway.Prescriber: "p", pathway.Coordinator: "c", pathway.Client: "l"}[f.role]
+	more := l.Name == "contact" && f.role == pathway.Client && (!f.said.no("mail_permission") || f.said.text("zone")+f.said.text("availability")+f.said.text("any_time") != "")
 	switch {
 	case l.Name == "refresh": // that it looks again changes nothing: an operator may have all of them do so
-	case !known || f.role == "" || !strings.Contains(roles, string(f.role)[:1]):
+	case !known || letter == "" || !strings.Contains(roles, letter) || more:
 		a.violation("wrong-person", l.Name, l.Recorded, "it was taken from somebody who does not record it")
 	}
 	if f.role == pathway.Therapist || f.role == pathway.Prescriber {
-		if was := a.acted[l.By]; was != "" && was != f.role && roles != "tpc" {
+		if was := a.acted[l.By]; was != "" && was != f.role && !strings.HasPrefix(roles, "tpc") {
 			a.violation("two-people", l.Name, l.Recorded, "one person has acted as therapist and as prescriber")
 		}
-		if roles != "tpc" {
+		if !strings.HasPrefix(roles, "tpc") {
 			a.acted[l.By] = f.role
 		}
 	}

@@ -68,3 +68,30 @@ func TestStoriesOnWhichTheRulesWereKept(t *testing.T) {
 		t.Logf("%s: %d entries, %d dosing sessions, %s", name, r.Entries, r.Dosings, r.Outcome)
 	}
 }
+
+// A client who answers by links, leaves by one, and is called.
+func TestAStoryWithAnswers(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("GGGGG5", nil)
+	s.goOn(func() bool { return len(s.p.Appointments) > 0 })
+	sound := func(when string, sound bool) {
+		t.Helper()
+		if r := verify.Pathway(h.books("GGGGG5"), verify.History{Reach: verify.WholeHistory, Messages: s.said}); sound != (len(r.Findings) == 0) {
+			t.Errorf("%s: %+v", when, r.Findings)
+		}
+	}
+	s.say("answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"coming"}`)
+	sound("after an answer", true)
+	s.say("answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"another-time"}`)
+	sound("after another", true)
+	h.do(`update task set key = 'call/answer/preparation-1/r2' where key = 'call/answer/preparation-1/r1'`)
+	sound("with a call about another time that nobody asked for", false)
+	h.do(`update task set key = 'call/answer/preparation-1/r1' where key = 'call/answer/preparation-1/r2'`)
+	s.goOn(func() bool { return len(s.p.Tasks(s.now)) == 0 })
+	s.say("contact", `{"by":"client.link","mail_permission":false}`)
+	s.say("withdraw", `{"by":"client.link"}`)
+	sound("after they left", true)
+	s.ends(pathway.WithdrawnByClient)
+	sound("at the end", true)
+}

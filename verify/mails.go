@@ -35,7 +35,7 @@ func (a *account) mailed(l records.ChainedLine, f pathway.Fact) {
 		}
 	}
 	if !allowed {
-		a.violation("sent-unwanted", f.Key, l.At, "it went to a client who wants no mail")
+		a.violation("sent-unwanted", f.Key, l.At, "it went to a client who wants no mail, or whose address takes none")
 	}
 	switch f.Mail {
 	case pathway.ReminderMail, pathway.BookedMail, pathway.MovedMail:
@@ -57,6 +57,14 @@ func (a *account) mailed(l records.ChainedLine, f pathway.Fact) {
 	}
 	a.lateReminder(l.At, f)
 	a.atNight(l.At, f)
+}
+
+// replied: a client answers for a session as it stands, before it begins.
+func (a *account) replied(l records.ChainedLine, f *fact) {
+	v := a.visit(f.said.text("session"))
+	if v == nil || !v.standing() || v.revision != f.said.number("revision") || !l.Recorded.Before(v.start) {
+		a.violation("answer-stale", f.said.text("session"), l.Recorded, "it was answered by a link whose time no longer held")
+	}
 }
 
 // minute is how much later a mail may arrive than it was let go.

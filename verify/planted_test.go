@@ -197,6 +197,18 @@ var plants = []struct {
 
 	// Who records what.
 	{"wrong-person", "completed", func(j journal) journal { j[j.said("safety-plan", "")].By = "c-desk"; return j }},
+	{"wrong-person", "completed", func(j journal) journal {
+		return j.says(j.did("booked", "preparation-1"), time.Minute, "c-desk", "answer", `{"by":"c-desk","session":"preparation-1","revision":1,"answer":"coming"}`)
+	}},
+	{"wrong-person", "completed", func(j journal) journal {
+		return j.says(j.did("booked", "preparation-1"), time.Minute, "client.link", "contact", `{"by":"client.link","mail_permission":false,"zone":"Asia/Tokyo"}`)
+	}},
+	{"answer-stale", "completed", func(j journal) journal {
+		return j.says(j.did("booked", "preparation-1"), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":2,"answer":"coming"}`)
+	}},
+	{"answer-stale", "completed", func(j journal) journal {
+		return j.says(j.said("session-held", `"preparation-1"`), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"coming"}`)
+	}},
 	{"two-people", "completed", func(j journal) journal {
 		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "care-team", `{"by":"c-desk","prescriber":"`+j.therapist()+`","reason":"leave"}`)
 	}},
@@ -268,6 +280,16 @@ var plants = []struct {
 	}},
 	{"sent-unwanted", "completed", func(j journal) journal {
 		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","mail_permission":false}`)
+	}},
+	{"sent-unwanted", "completed", func(j journal) journal {
+		return j.does(j.said("safety-plan", ""), "address", pathway.Fact{What: string(pathway.MailBounced)})
+	}},
+	{"sent-unwanted", "completed", func(j journal) journal {
+		return j.does(j.said("safety-plan", ""), "opted-out", pathway.Fact{What: string(pathway.MailUnsubscribed)})
+	}},
+	{"sent-unwanted", "completed", func(j journal) journal { // another address is no wish to be mailed
+		i := j.said("safety-plan", "")
+		return j.does(i, "address", pathway.Fact{What: string(pathway.AddressCorrected)}).does(i, "opted-out", pathway.Fact{What: string(pathway.MailReported)})
 	}},
 	{"sent-late", "completed", func(j journal) journal {
 		i := j.sent("remind/dosing-2/r1/24h")

@@ -2,13 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"strings"
-	"time"
 
+	"kap/program"
 	"kap/settings"
 )
 
@@ -22,31 +17,5 @@ func ask(ctx context.Context, environ []string) error {
 	if err != nil {
 		return err
 	}
-	return askReady(ctx, string(s.Listen))
-}
-
-// askWithin is longer than a worker takes to answer that something else does not answer it.
-const askWithin = 8 * time.Second
-
-func askReady(ctx context.Context, listen string) error {
-	if listen == "" {
-		return errors.New("KAP_LISTEN: found off, expected the address at which the worker says whether it is ready")
-	}
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	// An address that stands for all of a machine's is, in Go, also one at which the machine can be asked.
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request) // never through a proxy
-	if err != nil {
-		return fmt.Errorf("KAP_LISTEN: nobody answers at %s; is it the address of a worker that runs?", listen)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		says, _ := io.ReadAll(io.LimitReader(answer.Body, 1000))
-		return fmt.Errorf("the worker at %s is not ready: %s %s", listen, answer.Status, strings.TrimSpace(string(says)))
-	}
-	return nil
+	return program.AskReady(ctx, "KAP_LISTEN", string(s.Listen), "worker")
 }

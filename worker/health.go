@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -14,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"kap/activities"
+	"kap/program"
 	"kap/records"
 	"kap/workflows"
 )
@@ -40,37 +40,46 @@ func (h *health) stopping() {
 	h.stops = true
 }
 
-// patience bounds what is asked of PostgreSQL and Temporal for one page: whoever asks waits for ten seconds at most.
-const patience = 4 * time.Second
-
 // report says of each part of the worker that it is well, or in a few words what it lacks.
-type report map[string]string
+type report = program.Report
 
 const (
-	well    = "ok"
+	well    = program.Well
 	unknown = "not known"
 	// paused is well, too: nothing is wrong with the worker, and starting it again would not help.
 	paused = "ok, but mail is paused since the records were restored, until starter resume-mail"
 )
 
-func (r report) ready() bool {
-	return !slices.ContainsFunc(slices.Collect(maps.Values(r)), func(says string) bool { return !fine(says) })
+// held says why mail is held, in a few words. That is no fault of the worker's either.
+var held = map[records.HoldReason]string{
+	records.TooMany: "ok, but mail waits: the mail service is asked too often",
+	records.BadKey:  "ok, but mail waits: the mail service does not accept the key; starter mail doctor says what to mend",
+	records.Away:    "ok, but mail waits: the mail service does not answer",
 }
-
-func fine(says string) bool { return says == well || says == paused }
 
 // report asks PostgreSQL and Temporal at once: neither may hide behind the other.
 func (h *health) report(ctx context.Context) report {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, program.Patience)
 	defer cancel()
 	temporal := make(chan report, 1)
 	go func() { temporal <- h.ofTemporal(ctx) }()
 	r := h.ofRecords(ctx)
 	maps.Copy(r, <-temporal)
-	if restored, err := h.store.MailPaused(ctx); err == nil && restored != nil && r["mails"] == well {
-		r["mails"] = paused
+	if r["mails"] == well {
+		r["mails"] = h.ofMail(ctx)
 	}
 	return r
+}
+
+// ofMail says whether the records let mail go out.
+func (h *health) ofMail(ctx context.Context) string {
+	if restored, err := h.store.MailPaused(ctx); err == nil && restored != nil {
+		return paused
+	}
+	if now, err := h.store.MailHeld(ctx); err == nil && now != nil {
+		return held[now.Why]
+	}
+	return well
 }
 
 func (h *health) ofRecords(ctx context.Context) report {

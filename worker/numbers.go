@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"kap/pathway"
+	"kap/program"
 	"kap/records"
 )
 
@@ -29,6 +30,8 @@ var (
 	mailsDesc      = desc("kap_mails", "Mails that were neither sent nor taken back.", "status")
 	mailAgeDesc    = desc("kap_mail_oldest_pending_seconds", "For how long the mail that waits longest could have gone out.")
 	pausedDesc     = desc("kap_mail_paused", "Whether mail waits since the records were restored, until starter resume-mail.")
+	returnedDesc   = desc("kap_mails_returned", "Mails that the mail service said within the last day did not arrive.", "reader")
+	heldDesc       = desc("kap_mail_held", "Whether mail waits because the mail service takes none, and why.", "why")
 	refusalsDesc   = desc("kap_refusals_total", "Messages that were refused.", "message", "code")
 )
 
@@ -42,7 +45,7 @@ func (g gauges) set(d *prometheus.Desc, n int, labels ...string) {
 // Collect says of each part whether it is well.
 func (h *health) Collect(out chan<- prometheus.Metric) {
 	for part, says := range h.report(context.Background()) {
-		gauges(out).set(readyDesc, oneIf(fine(says)), part)
+		gauges(out).set(readyDesc, oneIf(program.Fine(says)), part)
 	}
 }
 
@@ -57,14 +60,14 @@ type numbers struct {
 
 // Describe names what Collect sends.
 func (c numbers) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, refusalsDesc} {
+	for _, d := range []*prometheus.Desc{upDesc, pathwaysDesc, stalledDesc, endedDesc, notStartedDesc, tasksDesc, overdueDesc, mailsDesc, mailAgeDesc, pausedDesc, returnedDesc, heldDesc, refusalsDesc} {
 		out <- d
 	}
 }
 
 // Collect sends nothing but kap_records_up where the records do not answer: the rest of the page stands.
 func (c numbers) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 	defer cancel()
 	now := time.Now()
 	n, err := c.store.Numbers(ctx, now)
@@ -114,6 +117,13 @@ func send(g gauges, n records.Numbers, now time.Time) {
 	}
 	g.set(mailAgeDesc, age)
 	g.set(pausedDesc, oneIf(n.Paused))
+	for reader, staff := range map[string]bool{"client": false, "staff": true} {
+		c := find(n.Returned, func(c records.ReturnedCount) bool { return c.Staff == staff })
+		g.set(returnedDesc, c.N, reader)
+	}
+	for _, why := range records.HoldReasons() {
+		g.set(heldDesc, oneIf(n.Held != nil && n.Held.Why == why), string(why))
+	}
 }
 
 func find[T any](all []T, is func(T) bool) T {

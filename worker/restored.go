@@ -42,7 +42,8 @@ func (w *service) rouse(ctx context.Context, temporal client.Client) error {
 	return nil
 }
 
-// keepRousing looks again and again: somebody may mark a restore while workers run, or a pathway's workflow may start late.
+// keepRousing looks again and again: somebody may mark a restore while workers run, or a pathway's workflow may start late. And where
+// the web process could not tell pathways what became of their mail, or somebody corrected an address while Temporal was away, it does.
 func (w *service) keepRousing(ctx context.Context, temporal client.Client) {
 	for {
 		select {
@@ -52,6 +53,9 @@ func (w *service) keepRousing(ctx context.Context, temporal client.Client) {
 		}
 		if err := w.rouse(ctx, temporal); err != nil && ctx.Err() == nil {
 			w.log.Warn("pathways are not told of the restore yet", "error", err)
+		}
+		if err := workflows.TellNews(ctx, w.store, temporal, w.log); err != nil && ctx.Err() == nil {
+			w.log.Warn("pathways are not told of their mail yet", "error", err)
 		}
 	}
 }

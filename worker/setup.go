@@ -2,22 +2,20 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
 	"kap/activities"
+	"kap/links"
 	"kap/mail"
 	"kap/practice"
+	"kap/program"
 	"kap/records"
 	"kap/settings"
 )
@@ -45,23 +43,25 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	}
 	house, err := practice.Load(s.Practice)
 	if err != nil {
-		return nil, fmt.Errorf("KAP_PRACTICE: %w", firstLine(err))
+		return nil, fmt.Errorf("KAP_PRACTICE: %w", program.FirstLine(err))
 	}
 	if err := mail.Discreet(house); err != nil {
 		return nil, fmt.Errorf("KAP_PRACTICE: %w", err)
 	}
 	protocol, err := practice.LoadProtocol(s.Protocol)
 	if err != nil {
-		return nil, fmt.Errorf("KAP_PROTOCOL: %w", firstLine(err))
+		return nil, fmt.Errorf("KAP_PROTOCOL: %w", program.FirstLine(err))
 	}
-	switch {
-	case s.MailKey == "":
-		return nil, errors.New("SENDGRID_API_KEY: found nothing, expected the key of the mail service")
-	case s.MailURL == "" && !bool(s.Live): // sending through the real SendGrid takes an explicit setting
-		return nil, errors.New("SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes")
+	mailTo, live, err := s.Where()
+	if err != nil {
+		return nil, err
 	}
-	w := &service{log: newLog(stderr, s), unserve: func() {}}
-	if w.temporal, err = temporalOptions(w.log); err != nil {
+	site, err := site(s)
+	if err != nil {
+		return nil, err
+	}
+	w := &service{log: program.NewLog(stderr, s.LogLevel, s.LogFormat), unserve: func() {}}
+	if w.temporal, err = program.Temporal(w.log, "worker"); err != nil {
 		return nil, err
 	}
 	if w.version, err = version(s); err != nil {
@@ -70,18 +70,39 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if w.store, err = records.Open(context.Background(), s.DatabaseURL); err != nil {
 		return nil, err
 	}
-	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(string(s.MailURL), s.MailKey, sendWithin)}
+	w.acts = &activities.Activities{Store: w.store, Practice: house, Form: protocol.Consent, Sender: mail.NewSender(mailTo, s.MailKey, sendWithin), Site: site}
 	w.health = &health{store: w.store, identity: w.temporal.Identity}
 	if err := w.open(string(s.Listen)); err != nil {
 		w.store.Close()
 		return nil, err
 	}
-	if s.MailURL == "" {
-		w.log.Warn("mails go to clients through SendGrid")
+	if live {
+		w.log.Warn("mails go to people, through SendGrid", "live", true, "base_url", mailTo)
 	} else {
-		w.log.Info("mails go to", "base_url", s.MailURL)
+		w.log.Info("mails go to an inbox, and to nobody else", "live", false, "base_url", mailTo)
+	}
+	if site != nil {
+		w.log.Info("links in mails lead to", "web_url", s.WebURL)
 	}
 	return w, nil
+}
+
+// site is where links in mails lead; nil where mails have none.
+func site(s settings.Worker) (*links.Site, error) {
+	if s.WebURL == "" {
+		return nil, nil
+	}
+	if s.LinkKey == "" {
+		return nil, errors.New("KAP_LINK_KEY: found nothing, expected a key, because KAP_WEB_URL asks for links in mails")
+	}
+	if word := mail.IndiscreetAddress(string(s.WebURL)); word != "" {
+		return nil, fmt.Errorf("KAP_WEB_URL: found %q in it, expected nothing about the treatment, because it stands in mails", word)
+	}
+	keys, err := links.NewKeys(string(s.LinkKey))
+	if err != nil {
+		return nil, fmt.Errorf("KAP_LINK_KEY: %w", err)
+	}
+	return &links.Site{Base: string(s.WebURL), Keys: keys}, nil
 }
 
 // open begins to serve health and metrics, unless that is off.
@@ -101,23 +122,4 @@ func (w *service) open(address string) error {
 func (w *service) close() {
 	w.unserve()
 	w.store.Close()
-}
-
-// firstLine leaves out what an error shows of the file: it may be somebody's address.
-func firstLine(err error) error {
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(first)
-}
-
-func temporalOptions(log *slog.Logger) (client.Options, error) {
-	options, err := envconfig.LoadDefaultClientOptions()
-	if err != nil { // its text may repeat a key
-		return options, errors.New("TEMPORAL_ variables and Temporal's profile file: found something that cannot be read, expected what Temporal documents")
-	}
-	if options.Namespace == "" {
-		options.Namespace = "kap"
-	}
-	options.Identity = "worker-" + rand.Text()[:8] // the default holds the machine's name
-	options.Logger = tlog.NewStructuredLogger(log)
-	return options, nil
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"kap/internal/testpg"
+	"kap/program"
 )
 
 // role has the test's own program be the worker.
@@ -195,7 +196,7 @@ func TestWhileTemporalIsAway(t *testing.T) {
 		begun := time.Now()
 		p.lacks(report{"postgresql": "PostgreSQL does not answer", "schema": unknown})
 		p.shows("kap_records_up 0")
-		if took := time.Since(begun); took > 3*patience {
+		if took := time.Since(begun); took > 3*program.Patience {
 			t.Errorf("a silent database made two pages take %s", took)
 		}
 		database.Speak()
@@ -233,8 +234,11 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		{"SENDGRID_BASE_URL=", "SENDGRID_BASE_URL: found nothing, expected the address of an inbox; to send to clients through SendGrid set KAP_SEND_FOR_REAL=yes"},
 		{"SENDGRID_BASE_URL=inbox", `SENDGRID_BASE_URL: found "inbox"`},
 		{"KAP_SEND_FOR_REAL=perhaps", `KAP_SEND_FOR_REAL: found "perhaps"`},
-		{"KAP_PRACTICE=missing.yaml", "KAP_PRACTICE: open missing.yaml"},
-		{"KAP_PROTOCOL=missing.yaml", "KAP_PROTOCOL: open missing.yaml"},
+		{"KAP_WEB_URL=https://desk.linden.example", "KAP_LINK_KEY: found nothing, expected a key, because KAP_WEB_URL asks for links in mails"},
+		{"KAP_LINK_KEY=c2hvcnQ=", "KAP_LINK_KEY: found a key of 5 bytes, expected 32 or more"},
+		{"KAP_WEB_URL=http://desk.linden.example", `KAP_WEB_URL: found "http://desk.linden.example", expected https`},
+		{"KAP_PRACTICE=missing.yaml", "KAP_PRACTICE: found no file missing.yaml"},
+		{"KAP_PROTOCOL=missing.yaml", "KAP_PROTOCOL: found no file missing.yaml"},
 		{"KAP_LISTEN=" + taken.Addr().String(), "KAP_LISTEN: found " + taken.Addr().String() + ", which another program listens on"},
 		{"KAP_LISTEN=203.0.113.1:9464", "KAP_LISTEN: found 203.0.113.1:9464, on which this program cannot listen"},
 		{"KAP_LOG_LEVEL=loud", `KAP_LOG_LEVEL: found "loud"`},

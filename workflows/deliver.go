@@ -43,7 +43,7 @@ func (r *run) deliverAtOnce(ctx workflow.Context, mails []pathway.Mail) []activi
 	if workflow.ExecuteLocalActivity(local, a.DeliverAtOnce, in).Get(ctx, &known) != nil {
 		return nil
 	}
-	r.hearOf(known)
+	r.hearOf(ctx, known)
 	return known
 }
 
@@ -65,7 +65,7 @@ func (r *run) deliverInTime(ctx workflow.Context, mails []pathway.Mail) {
 		}
 		r.poked = true
 		if err == nil { // else too late, or night: they are withdrawn, or go out in the morning
-			r.hearOf(known)
+			r.hearOf(ctx, known)
 		}
 	})
 }
@@ -91,7 +91,7 @@ func (r *run) leaveBy(ctx workflow.Context, o *workflow.ActivityOptions, m pathw
 }
 
 // hearOf takes in what became of mails.
-func (r *run) hearOf(known []activities.Delivered) {
+func (r *run) hearOf(ctx workflow.Context, known []activities.Delivered) {
 	for _, d := range known {
 		for _, p := range []*pathway.Pathway{r.p, r.written} {
 			switch d.Status {
@@ -99,6 +99,8 @@ func (r *run) hearOf(known []activities.Delivered) {
 				p.Delivered(d.Key)
 			case pathway.WithdrawnMail:
 				p.TakenBack(d.Key)
+			case pathway.UnknownMail:
+				p.Doubted(d.Key, now(ctx))
 			default:
 				p.Undelivered(d.Key)
 			}

@@ -95,12 +95,20 @@ func (d *sheet) coming() {
 		if d.over(x) {
 			continue
 		}
-		d.add("- %s**%s**, %s to %s\n", lead, x.Name, d.clock(x.Start), x.End.In(d.zone).Format("15:04"))
+		d.add("- %s**%s**, %s to %s%s\n", lead, x.Name, d.clock(x.Start), x.End.In(d.zone).Format("15:04"), told(x.Answer))
 		lead = "Then: "
 	}
 	if lead == "Next session: " {
 		d.add("- Next session: none is booked\n")
 	}
+}
+
+// told is what the client has answered for a session.
+func told(a pathway.AnswerKind) string {
+	if a == "" {
+		return ""
+	}
+	return ": the client " + a.Told()
 }
 
 func (d *sheet) over(x pathway.Session) bool {

@@ -185,3 +185,19 @@ func TestTheDetailsFit(t *testing.T) {
 	}
 	inOrder(t, text, "Send `task-done`; outcome is reached, tried or acknowledged:")
 }
+
+// What a client answered to the mail about a session stands behind it.
+func TestTheDetailsSayWhatTheClientAnswered(t *testing.T) {
+	t.Parallel()
+	p, at := enrolled(t)
+	p.Appointments = []pathway.Appointment{{Name: "preparation-1", Kind: pathway.Preparation, Number: 1, Start: at.Add(100 * time.Hour), End: at.Add(101 * time.Hour), Revision: 2, State: pathway.Booked}}
+	for _, a := range []struct{ answer, says string }{{"coming", "the client will be there"}, {"another-time", "the client needs another time"}} {
+		if _, err := p.Record("answer", []byte(`{"by":"client.link","session":"preparation-1","revision":2,"answer":"`+a.answer+`"}`), at); err != nil {
+			t.Fatal(err)
+		}
+		inOrder(t, page(p, at), "Next session: **preparation-1**", ": "+a.says+"\n")
+	}
+	if v := p.ForClient(pathway.ClientQuestion{Session: "preparation-1", Revision: 2}, at); v.Standing != pathway.StandsOpen || v.Answered != pathway.AnotherTimeAnswer {
+		t.Errorf("the page has %+v", v)
+	}
+}

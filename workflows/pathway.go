@@ -30,6 +30,13 @@ func WorkflowID(code string) string { return "pathway-" + code }
 // restored from a backup. It is no message of the staff's.
 const RestoredSignal = "restored"
 
+// ForClientQuery asks what the page behind a link in a client's mail may show: see [pathway.Pathway.ForClient].
+const ForClientQuery = "for-client"
+
+// NewsSignal is sent, without anything in it, to a pathway that has yet to hear what became of its mail, by whoever noticed that in the
+// records. It is no message of the staff's: what there is to hear, the records say.
+const NewsSignal = "mail-news"
+
 // calendarPatience is how long the answer to a booking or a move waits for the calendar before it says "pending".
 const calendarPatience = 10 * time.Second
 
@@ -70,6 +77,9 @@ type run struct {
 	refresh     bool             // somebody asked for a fresh run
 	slept       bool             // it has waited once: a run that landed on an old release does not chase the new one in a circle
 	restore     string           // of which the worker has told, until the records are asked
+	news        int              // how often somebody has told that there is news of mail
+	asked       int              // how much of that the last look took up
+	heard       int              // and about how much of it the records were asked
 	recordsAway bool
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
@@ -86,6 +96,9 @@ func (r *run) loop(ctx workflow.Context) error {
 		now := now(ctx)
 		told := r.restore
 		r.p.Rouse(told, now)
+		if r.asked = r.news; r.asked > r.heard {
+			r.p.AskAboutMail()
+		}
 		step, _ := r.p.Due(now)
 		if step != nil {
 			if err := r.commit(ctx, *step); err != nil {
@@ -178,6 +191,9 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 	}
 	if out.Behind {
 		return r.catchUp(ctx)
+	}
+	if step.Hears() && out.Answer.Restored == nil { // else it asks again
+		r.heard = r.asked
 	}
 	_, settled := r.written.Settle(step, out.Answer)
 	next, err := r.p.Onto(r.written, step)
@@ -281,6 +297,11 @@ func (r *run) listen(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	err = workflow.SetQueryHandlerWithOptions(ctx, ForClientQuery, func(q pathway.ClientQuestion) (pathway.ClientView, error) { return r.p.ForClient(q, now(ctx)), nil },
+		workflow.QueryHandlerOptions{Description: "For kap's web process: what the page behind a link in the client's mail may show. Not for people."})
+	if err != nil {
+		return err
+	}
 	for _, m := range pathway.Messages() {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, m.Name, func(ctx workflow.Context, raw converter.RawValue) (pathway.Reply, error) {
 			return r.update(ctx, m.Name, content(raw))
@@ -296,9 +317,16 @@ func (r *run) listen(ctx workflow.Context) error {
 			r.poked = true
 		}
 	}
+	news := workflow.GetSignalChannelWithOptions(ctx, NewsSignal, workflow.SignalChannelOptions{Description: "From kap's programs, when the records know more of a mail. Not for people."})
+	hearOfNews := func() {
+		for news.ReceiveAsync(nil) {
+			r.news, r.poked = r.news+1, true
+		}
+	}
 	// One coroutine for all of them: each is a stack that a waiting pathway keeps in the worker's memory.
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		next := workflow.NewSelector(ctx).AddReceive(restored, func(workflow.ReceiveChannel, bool) { hearOfRestore() })
+		next := workflow.NewSelector(ctx).AddReceive(restored, func(workflow.ReceiveChannel, bool) { hearOfRestore() }).
+			AddReceive(news, func(workflow.ReceiveChannel, bool) { hearOfNews() })
 		for _, s := range r.signals {
 			next.AddReceive(s.channel, func(channel workflow.ReceiveChannel, _ bool) {
 				var raw converter.RawValue
@@ -313,6 +341,7 @@ func (r *run) listen(ctx workflow.Context) error {
 	})
 	r.drain = func() {
 		hearOfRestore()
+		hearOfNews()
 		for _, s := range r.signals {
 			var raw converter.RawValue
 			for s.channel.ReceiveAsync(&raw) {

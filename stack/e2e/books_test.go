@@ -207,9 +207,14 @@ func (b books) mails(which func(mailed) bool) []string {
 	return all
 }
 
-// sound holds the books to what must be true of every pathway, however often anything was killed: no mail twice, none lost
-// without a word, no step twice, nothing journalled twice under one message. It returns the keys of mails of which nobody
-// knows whether they went out.
+// again says whether nobody knew of a reminder whether it went out, so that it was sent again.
+func (b books) again(key string) bool {
+	return slices.Contains(b.Journal, "done mail-again : nobody knows whether a mail went out, and it is sent again: "+key)
+}
+
+// sound holds the books to what must be true of every pathway, however often anything was killed: no mail twice, but for a
+// reminder of which nobody knew whether it went out; none lost without a word, no step twice, nothing journalled twice under one
+// message. It returns the keys of mails of which nobody knows or knew.
 func (p *person) sound(b books) (unknown []string) {
 	p.t.Helper()
 	if !b.StepsOnce {
@@ -220,6 +225,8 @@ func (p *person) sound(b books) (unknown []string) {
 	}
 	for key, m := range b.Mails {
 		switch {
+		case b.again(key) && m.Arrived <= 2 && m.Status != "pending" && m.Status != "withdrawn": // nobody knew, and it went out once more
+			unknown = append(unknown, key)
 		case m.Arrived > 1:
 			p.t.Errorf("%s: the mail %s arrived %d times", p.code, key, m.Arrived)
 		case m.Status == "sent" && m.Arrived != 1, m.Status == "withdrawn" && m.Arrived != 0, m.Status == "pending" && m.Arrived != 0:

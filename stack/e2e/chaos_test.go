@@ -87,7 +87,7 @@ func TestHarriedAndYetLikeTheirTwins(t *testing.T) {
 	if out, problem, exit := h.starter(ctx, t, nil, "verify"); exit != 0 {
 		t.Errorf("starter verify ended with %d: %s%s", exit, out, problem)
 	}
-	t.Logf("%d clients, %d milestones; faults survived: %s; asked again %d times; mails of which nobody knew whether they went out, called about: %d; milestones lost 0, bookings doubled 0, mails lost or doubled 0", len(harried), milestones(harried, all), f, asked, unknown)
+	t.Logf("%d clients, %d milestones; faults survived: %s; asked again %d times; mails of which nobody knew whether they went out, called about or, reminders, sent again: %d; milestones lost 0, bookings doubled 0, other mails lost or doubled 0", len(harried), milestones(harried, all), f, asked, unknown)
 }
 
 // like holds a client's books to those of their twin, and returns of how many mails nobody knew whether they went out.

@@ -88,6 +88,11 @@ var machines = make(chan struct{}, 3)
 
 // open starts a house in a new folder, and tells its worker more than usual. Whoever calls it closes it.
 func open(ctx context.Context, worker, stack string, more ...string) (*house, error) {
+	return openWith(ctx, machine.Config{WorkerPath: worker, StackPath: stack, WorkerEnv: more})
+}
+
+// openWith starts a house as a configuration says, in a new folder with a practice of its own.
+func openWith(ctx context.Context, config machine.Config) (*house, error) {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		return nil, err
@@ -104,9 +109,8 @@ func open(ctx context.Context, worker, stack string, more ...string) (*house, er
 	if err != nil {
 		return h, err
 	}
-	h.config = machine.Config{
-		Data: filepath.Join(dir, "data"), StackPath: stack, WorkerPath: worker, WorkerEnv: append(more, "KAP_PRACTICE="+practice), Log: log,
-	}
+	h.config = config
+	h.config.Data, h.config.Log, h.config.WorkerEnv = filepath.Join(dir, "data"), log, append(config.WorkerEnv, "KAP_PRACTICE="+practice)
 	return h, h.start(ctx)
 }
 
@@ -147,9 +151,20 @@ func (h *house) close() error {
 // ownHouse is a house for a test that cuts, kills or stops.
 func ownHouse(t testing.TB, more ...string) *house {
 	t.Helper()
+	return houseOf(t, machine.Config{WorkerPath: program(t, "worker"), StackPath: program(t, "stack"), WorkerEnv: more})
+}
+
+// houseWithWeb is one in which the mail service says what becomes of mails.
+func houseWithWeb(t testing.TB, more ...string) *house {
+	t.Helper()
+	return houseOf(t, machine.Config{WorkerPath: program(t, "worker"), WebPath: program(t, "web"), StackPath: program(t, "stack"), WorkerEnv: more})
+}
+
+func houseOf(t testing.TB, config machine.Config) *house {
+	t.Helper()
 	machines <- struct{}{}
 	t.Cleanup(func() { <-machines })
-	h, err := open(t.Context(), program(t, "worker"), program(t, "stack"), more...)
+	h, err := openWith(t.Context(), config)
 	t.Cleanup(func() {
 		if h == nil {
 			return

@@ -98,7 +98,7 @@ func (s *stack) text() string {
 
 func startStack(t *testing.T, data string, args ...string) *stack {
 	t.Helper()
-	args = append([]string{"--data", data, "--temporal-port", "0", "--ui-port", "0", "--inbox-port", "0", "--postgres-port", "0", "--metrics-port", "0"}, args...)
+	args = append([]string{"--data", data, "--temporal-port", "0", "--ui-port", "0", "--inbox-port", "0", "--postgres-port", "0", "--metrics-port", "0", "--web-port", "0", "--web-health-port", "0"}, args...)
 	s := &stack{t: t, command: exec.Command(program(t, "stack"), args...), ended: make(chan error, 1)}
 	s.command.Stdout, s.command.Stderr = s, s
 	if err := s.command.Start(); err != nil {

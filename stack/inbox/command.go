@@ -33,6 +33,8 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 	listen := flags.String("listen", "127.0.0.1:8025", "the `address` to listen on")
 	data := flags.String("data", "", "the `folder` that messages are kept in")
 	zone := flags.String("zone", "UTC", "the time `zone` in which the pages show times, such as America/New_York")
+	events := flags.String("events", "", "the `address` at which it tells what becomes of messages, as SendGrid's event webhook does")
+	eventsKey := flags.String("events-key", "", "the `file` with the key that signs that")
 	health := flags.Bool("health", false, "only ask whether an inbox answers at that address")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -54,6 +56,13 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	in.ShowTimesIn(shown)
+	if *events != "" {
+		key, err := EventKey(*eventsKey)
+		if err != nil {
+			return fmt.Errorf("--events-key: %w", err)
+		}
+		in.Tell(*events, key)
+	}
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

@@ -63,6 +63,8 @@ type Inbox struct {
 	now  func() time.Time
 	zone *time.Location // in which the pages show times
 
+	events *teller // nil: nobody is told what becomes of messages
+
 	mu     sync.Mutex
 	all    []summary // oldest first
 	faults Faults

@@ -151,11 +151,11 @@ func TestTakenAndShown(t *testing.T) {
 	}
 
 	answer, page := get(t, s, "/messages/"+first)
-	if answer.StatusCode != 200 || strings.Contains(page, "<b>Ada</b>") || !strings.Contains(page, `<iframe sandbox title="The message as a page" src="/messages/`+first+`/html">`) {
+	if answer.StatusCode != 200 || strings.Contains(page, "<b>Ada</b>") || !strings.Contains(page, `<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" title="The message as a page" src="/messages/`+first+`/html">`) {
 		t.Errorf("the message's page holds somebody else's HTML, or no frame:\n%s", page)
 	}
 	answer, page = get(t, s, "/messages/"+first+"/html")
-	if page != m.HTML || !strings.HasPrefix(answer.Header.Get("Content-Security-Policy"), "sandbox;") {
+	if page != m.HTML || !strings.HasPrefix(answer.Header.Get("Content-Security-Policy"), "sandbox allow-popups allow-popups-to-escape-sandbox;") {
 		t.Errorf("got %q with policy %q", page, answer.Header.Get("Content-Security-Policy"))
 	}
 	for _, path := range []string{"/messages/none", "/messages/..%2f..%2fetc%2fpasswd", "/messages/none/html", "/elsewhere"} {

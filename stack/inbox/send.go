@@ -124,6 +124,7 @@ func (in *Inbox) send(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusInternalServerError, general("The message could not be kept."))
 			return
 		}
+		in.tell(kept, Processed, Delivered)
 		if first == "" {
 			first = kept.ID
 		}

@@ -11,6 +11,9 @@ import (
 // only where it could not go on before.
 func (in *Inbox) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: in.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	if in.events != nil {
+		go in.events.run(ctx)
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

@@ -29,9 +29,9 @@ func page(name string) *template.Template {
 }
 
 const (
-	// The pages are ours and need no script; a message's page is somebody else's HTML and gets nothing at all.
+	// The pages are ours and need no script; a message's page is somebody else's HTML and gets nothing, but that its links open beside it.
 	ownPolicy     = "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	messagePolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+	messagePolicy = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 
 	perPage = 100
 )
@@ -43,6 +43,7 @@ const (
 //	GET  /messages/{id}            one message
 //	GET  /messages/{id}/html       its HTML alone, as the page above frames it
 //	GET  /messages/{id}/files/{n}  a file that came with it, from 1, to be kept
+//	POST /messages/{id}/events     what becomes of it, as event=bounce: see Word
 //	GET  /messages.json            for programs: []Message, newest first; ?to= one recipient's
 //	GET  /faults                   Faults
 //	POST /faults                   Faults, as JSON or from the form on the list
@@ -53,6 +54,7 @@ func (in *Inbox) Handler() http.Handler {
 	mux.HandleFunc("GET /messages/{id}", in.showMessage)
 	mux.HandleFunc("GET /messages/{id}/html", in.showHTML)
 	mux.HandleFunc("GET /messages/{id}/files/{n}", in.showFile)
+	mux.HandleFunc("POST /messages/{id}/events", in.setEvent)
 	mux.HandleFunc("GET /messages.json", in.showJSON)
 	mux.HandleFunc("GET /faults", in.showFaults)
 	mux.HandleFunc("POST /faults", in.setFaults)
@@ -106,7 +108,14 @@ func (in *Inbox) showList(w http.ResponseWriter, r *http.Request) {
 func (in *Inbox) showMessage(w http.ResponseWriter, r *http.Request) {
 	if m, ok := in.wanted(w, r); ok {
 		m.Received = m.Received.In(in.zone)
-		render(w, messagePage, m)
+		v := struct {
+			Message
+			Words []saying // that can be said of it
+		}{Message: m}
+		if in.events != nil {
+			v.Words = words
+		}
+		render(w, messagePage, v)
 	}
 }
 

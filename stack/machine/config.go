@@ -17,13 +17,18 @@ type Config struct {
 	// MetricsPort is the worker's, for health and metrics, where it is run from here.
 	MetricsPort int
 
+	// WebPort and WebHealthPort are the web process's, where it is run from here: what the outside reaches, and how it is.
+	WebPort, WebHealthPort int
+
 	// StackPath is the stack's program, which is Temporal's server under a hidden subcommand. Default: the program
 	// that is running.
 	StackPath string
 
 	// WorkerPath is the project's worker. Default: none is run.
 	WorkerPath string
-	// WorkerEnv is added to the worker's environment, over the caller's own and the machine's addresses.
+	// WebPath is the project's web process. Default: none is run, and the inbox tells nobody what becomes of mails.
+	WebPath string
+	// WorkerEnv is added to the environment of the worker and of the web process, over the caller's own and the machine's addresses.
 	WorkerEnv []string
 
 	// Log takes one line for each thing worth knowing. Default: standard error.
@@ -44,13 +49,16 @@ func (c *Config) complete() error {
 		}
 		c.StackPath = path
 	}
-	if c.WorkerPath != "" {
-		info, err := os.Stat(c.WorkerPath)
+	for _, p := range []struct{ path, what, flag string }{{c.WorkerPath, "worker", "worker"}, {c.WebPath, "web process", "web"}} {
+		if p.path == "" {
+			continue
+		}
+		info, err := os.Stat(p.path)
 		if err != nil || info.IsDir() || info.Mode().Perm()&0o111 == 0 {
-			return fmt.Errorf("there is no worker to run at %s: build it, or say where it is with --worker", c.WorkerPath)
+			return fmt.Errorf("there is no %s to run at %s: build it, or say where it is with --%s", p.what, p.path, p.flag)
 		}
 	}
-	if c.TemporalPort < 0 || c.UIPort < 0 || c.InboxPort < 0 || c.PostgresPort < 0 || c.MetricsPort < 0 {
+	if c.TemporalPort < 0 || c.UIPort < 0 || c.InboxPort < 0 || c.PostgresPort < 0 || c.MetricsPort < 0 || c.WebPort < 0 || c.WebHealthPort < 0 {
 		return errors.New("a port cannot be negative")
 	}
 	return nil
@@ -65,6 +73,9 @@ func (c *Config) ports() []port {
 	}
 	if c.WorkerPath != "" {
 		all = append(all, port{&c.MetricsPort, "the worker's metrics", "metrics-port"})
+	}
+	if c.WebPath != "" {
+		all = append(all, port{&c.WebPort, "the web process", "web-port"}, port{&c.WebHealthPort, "the web process's health", "web-health-port"})
 	}
 	return all
 }

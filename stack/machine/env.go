@@ -20,6 +20,9 @@ func (m *Machine) Env() []string {
 	if m.config.WorkerPath != "" {
 		all = append(all, "KAP_LISTEN="+at(m.config.MetricsPort))
 	}
+	if m.config.WebPath != "" {
+		all = append(all, "KAP_WEB_LISTEN="+at(m.config.WebPort), "KAP_WEB_HEALTH="+at(m.config.WebHealthPort), "SENDGRID_WEBHOOK_PUBLIC_KEY="+m.eventsKey, "KAP_WEB_URL="+m.WebURL(), "KAP_LINK_KEY="+m.linksKey)
+	}
 	return all
 }
 

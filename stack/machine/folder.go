@@ -18,6 +18,8 @@ import (
 //	releases/   the worker of every release that may have open runs
 //	inbox/      every mail that was caught
 //	password    PostgreSQL's, made once
+//	events.key  with which the inbox signs what it tells, made once
+//	links.key   which seals the links in mails, made once
 //	env         the addresses, for scripts and the command line
 //	lock        held while a stack runs
 type folder string
@@ -26,6 +28,8 @@ func (f folder) postgres() string       { return filepath.Join(string(f), "postg
 func (f folder) inbox() string          { return filepath.Join(string(f), "inbox") }
 func (f folder) releases() string       { return filepath.Join(string(f), "releases") }
 func (f folder) log(name string) string { return filepath.Join(string(f), "logs", name+".log") }
+func (f folder) eventsKey() string      { return filepath.Join(string(f), "events.key") }
+func (f folder) linksKey() string       { return filepath.Join(string(f), "links.key") }
 func (f folder) env() string            { return filepath.Join(string(f), "env") }
 
 // sub is a folder in it that is laid out alike, for a cluster on its way to or from a backup.

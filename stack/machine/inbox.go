@@ -25,7 +25,11 @@ func (m *Machine) inboxChild() *child {
 		logFile: m.folder.log("inbox"),
 		say:     m.say,
 		command: func() (*exec.Cmd, error) {
-			return exec.Command(m.config.StackPath, settings.InboxCommand, "--listen", address, "--data", m.folder.inbox(), "--zone", m.zone()), nil
+			args := []string{settings.InboxCommand, "--listen", address, "--data", m.folder.inbox(), "--zone", m.zone()}
+			if m.config.WebPath != "" {
+				args = append(args, "--events", m.WebURL()+"/events", "--events-key", m.folder.eventsKey())
+			}
+			return exec.Command(m.config.StackPath, args...), nil
 		},
 		ready:        func(ctx context.Context) error { return inbox.Answers(ctx, address) },
 		stopSignal:   syscall.SIGTERM,

@@ -1,5 +1,5 @@
 // Package machine runs everything that a practice needs on one machine: PostgreSQL, Temporal's server and its Web UI,
-// the inbox that stands in for SendGrid, and the project's worker. Each server is a process of its own, started again
+// the inbox that stands in for SendGrid, and the project's worker and web process. Each server is a process of its own, started again
 // when it dies; what they know is in the data folder, and a machine started on it again goes on where the last one
 // stopped. It knows nothing of pathways.
 package machine
@@ -24,6 +24,7 @@ const (
 	Temporal = "temporal"
 	Worker   = "worker"
 	Inbox    = "inbox"
+	Web      = "web"
 )
 
 // startWithin is the time for everything to become ready; a first start on a busy machine takes a fraction of it.
@@ -39,6 +40,9 @@ type Machine struct {
 	ui       *ui.Server
 	children map[string]*child
 	releases *releases // nil where Temporal keeps none
+
+	eventsKey string // the public half, as SendGrid would show it
+	linksKey  string // which seals the links in mails
 
 	control sync.Mutex // one of Stop, Pause, Resume at a time
 	stopped bool
@@ -63,7 +67,7 @@ func Start(ctx context.Context, config Config) (_ *Machine, err error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		m.preparePostgres, m.settlePorts, m.startPostgres, m.startTemporal, m.startWindows, m.startWorker, m.writeEnv,
+		m.preparePostgres, m.settlePorts, m.prepareWeb, m.startPostgres, m.startTemporal, m.startWindows, m.startWorker, m.startWeb, m.writeEnv,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -149,6 +153,7 @@ func (m *Machine) Stop() {
 		return
 	}
 	m.stopped = true
+	m.down(Web)
 	m.down(Worker)
 	m.releases.end()
 	if m.ui != nil {

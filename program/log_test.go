@@ -1,11 +1,13 @@
-package main
+package program_test
 
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"kap/program"
 	"kap/settings"
 )
 
@@ -15,7 +17,7 @@ func TestTheLogKeepsWhatPeopleSaidToItself(t *testing.T) {
 	quoted := `[TMPRL1100] nondeterministic workflow: history event is ActivityTaskScheduled: (ActivityId:5, Input:[{"reason":"Zenobia Palmyra called"}]), replay command is ScheduleActivityTask: (Input:["Zenobia"])`
 	for _, format := range []settings.LogFormat{settings.TextLog, settings.JSONLog} {
 		var out bytes.Buffer
-		log := newLog(&out, settings.Worker{LogFormat: format})
+		log := program.NewLog(&out, settings.Level(slog.LevelInfo), format)
 		log.Info("Activity complete after timeout.", "WorkflowID", "pathway-K7Q2M9", "Result", []string{"Zenobia Palmyra"}, "Error", errors.New("context deadline exceeded"))
 		log.Warn("Failed to process workflow task.", "WorkflowID", "pathway-B2B2B2", "Error", errors.New(quoted))
 		log.Error(quoted, "Attempt", 3)

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"io"
@@ -8,10 +8,10 @@ import (
 	"kap/settings"
 )
 
-// newLog writes lines that carry codes: no person, no free text, no cause.
-func newLog(out io.Writer, s settings.Worker) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel), ReplaceAttr: discreet}
-	if s.LogFormat == settings.JSONLog {
+// NewLog writes lines that carry codes: no person, no free text, no cause.
+func NewLog(out io.Writer, level settings.Level, format settings.LogFormat) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(level), ReplaceAttr: discreet}
+	if format == settings.JSONLog {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))

@@ -1,4 +1,4 @@
-package main
+package program_test
 
 import (
 	"net"
@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"kap/program"
 )
 
 func TestAWorkerIsAskedWhetherItIsReady(t *testing.T) {
@@ -33,7 +35,7 @@ func TestAWorkerIsAskedWhetherItIsReady(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = askReady(t.Context(), strings.Replace(c.listen, "PORT", port, 1))
+		err = program.AskReady(t.Context(), "KAP_LISTEN", strings.Replace(c.listen, "PORT", port, 1), "worker")
 		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s answering %d: found %v, expected %q", c.listen, c.answer, err, c.says)
 		}

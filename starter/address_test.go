@@ -1,0 +1,69 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kap/pathway"
+	"kap/records"
+)
+
+// shows: mail-corrected
+func TestAnAddressIsCorrected(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	command(t, env, "", anna()...) // Temporal is away: enrolled all the same
+	rows, err := store.List(t.Context(), records.Whose{}, true)
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	code := rows[0].Code
+	command(t, env, "", "address", code, "--email", "Anna <anna@other.example>", "--by", "c-desk").wants(t, misuse, `--email: found "Anna <anna@other.example>", expected an e-mail address`)
+	command(t, env, "", "address", code, "--email", "anna@other.example").wants(t, misuse, `--by: found "", expected the staff id`)
+	command(t, env, "", "address", code, "--email", "anna@other.example", "--by", "x-nobody").wants(t, misuse, `--by: found "x-nobody"`)
+	command(t, env, "", "address", "X9X9X9", "--email", "anna@other.example", "--by", "c-desk").wants(t, unanswered, "there is no pathway X9X9X9")
+	command(t, append(env, "KAP_BY=c-desk"), "", "address", code, "--email", "anna@other.example").wants(t, done, "The address is corrected", code+" hears of it within a minute")
+	found, err := store.Find(t.Context(), "anna@other.example")
+	if err != nil || len(found) != 1 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	if lines, err := store.MailEvents(t.Context(), code); err != nil || !slices.ContainsFunc(lines, func(l records.MailEventLine) bool {
+		return l.Event == string(pathway.AddressCorrected) && l.By == "c-desk"
+	}) {
+		t.Errorf("found %+v, %v", lines, err)
+	}
+}
+
+// The story of a mail: written, sent, and what the mail service has said of it since.
+func TestHistoryTellsTheStoryOfEachMail(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	command(t, env, "", anna()...)
+	rows, err := store.List(t.Context(), records.Whose{}, true)
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	conn, err := pgx.Connect(t.Context(), env[0][len("DATABASE_URL="):])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var id string
+	if err := conn.QueryRow(t.Context(), `insert into mail (pathway, key, body, status, settled_at) values ($1, 'booked/preparation-1/r1', '{"kind": "booked", "session": "preparation-1"}', 'sent', '2026-03-02T15:00:00Z') returning id::text`, rows[0].Code).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 3, 2, 15, 1, 0, 0, time.UTC)
+	if _, err := store.TakeEvents(t.Context(), []records.MailEvent{
+		{ID: "a", Mail: id, Event: pathway.MailProcessed, At: at},
+		{ID: "b", Mail: id, Event: pathway.MailDeferred, At: at.Add(time.Minute)},
+		{ID: "c", Mail: id, Event: pathway.MailDeferred, At: at.Add(2 * time.Minute)},
+		{ID: "d", Mail: id, Event: pathway.MailBounced, Reason: pathway.BadAddress, At: at.Add(3 * time.Minute)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	command(t, env, "", "history", rows[0].Code).wants(t, done, "mail to the client (preparation-1 booked) was sent on Mon 2 Mar 2026,")
+	command(t, env, "", "history", rows[0].Code, "--json").wants(t, done, "was sent on Mon 2 Mar 2026, 10:00 EST; taken by the mail service on Mon 2 Mar 2026, 10:01 EST, put off by the reader's server on Mon 2 Mar 2026, 10:02 EST, bounced (address) on Mon 2 Mar 2026, 10:04 EST")
+}
