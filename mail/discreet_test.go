@@ -264,7 +264,7 @@ func TestAWordInAnyTextIsFound(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return mail.Indiscreet(folds.Replace(l.Subject + l.Preheader + l.Text + l.HTML + l.Invitation.Text)) != ""
+				return mail.Indiscreet(folds.Replace(l.Subject+l.Preheader+l.Text+l.HTML+l.Invitation.Text)) != ""
 			})
 			if !found {
 				t.Errorf("%s: no sample says %q", define.Name(), strings.TrimSpace(string(textsOf(define.Root)[i].Text)))

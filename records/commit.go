@@ -271,7 +271,9 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 	}
 	end.keep(b)
 	for _, x := range p.Appointments {
-		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool { return act.Do != pathway.WithdrawDeed && (act.Session == x.Name || act.Paired == x.Name) }) {
+		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool {
+			return act.Do != pathway.WithdrawDeed && (act.Session == x.Name || act.Paired == x.Name)
+		}) {
 			continue
 		}
 		state := string(x.State)
