@@ -169,6 +169,6 @@ func (p *Pathway) addressTasks() []Task {
 	}
 	t := p.task("address", p.Returned, day, "contact", Coordinator,
 		"Call the client: mail to their address comes back. Enter one that works with starter address %s; without one, say with contact that they get no mail", p.Code)
-	t.With, t.ladder = []Field{{"mail_permission", false}}, daily
+	t.With, t.ladder = []Field{{"mail_permission", "<true or false>"}}, daily
 	return []Task{t}
 }
