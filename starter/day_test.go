@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -416,8 +417,8 @@ func TestAnEntryIsNamedByTheBeginningOfItsID(t *testing.T) {
 	store, env := office(t)
 	now := time.Now()
 	p := begun(t, store, "K7Q2M9", "Anna", now)
-	for id, total := range map[string]string{"3f9c2a7be01d4456": "19", "3F9Cx": "18", "77aa": "17"} {
-		written(t, store, p, now, "measure", `{"by":"t-lane","id":"`+id+`","scale":"phq-9","item_9":0,"total":`+total+`}`)
+	for i, id := range []string{"3f9c2a7be01d4456", "3F9Cx", "77aa"} { // in this order, in which they are named
+		written(t, store, p, now, "measure", fmt.Sprintf(`{"by":"t-lane","id":%q,"scale":"phq-9","item_9":0,"total":%d}`, id, 19-i))
 	}
 	correct := func(entry string) said {
 		return sitting(t, env, "no\n", "record", "correct", "K7Q2M9", "--by", "t-lane", "entry="+entry, "why=mistyped", "total=12")
