@@ -95,7 +95,7 @@ func (p *person) like(twin *person, want books) int {
 	p.t.Helper()
 	got := p.books()
 	unknown := p.sound(got)
-	expected, journal := want.Journal, slices.DeleteFunc(slices.Clone(got.Journal), answered)
+	expected, journal := unnudged(want.Journal), slices.DeleteFunc(unnudged(got.Journal), answered)
 	if len(unknown) > 0 {
 		expected, journal = uncalled(expected), uncalled(journal)
 	}
@@ -122,11 +122,15 @@ func answered(line string) bool {
 
 func isQuestion(key string) bool { return strings.HasPrefix(key, "ask/") }
 
-// uncalled is a journal without what follows from a mail of which nobody knows whether it went out: the call, whoever is reminded of it,
-// and that somebody made it.
+// unnudged is a journal without whoever was reminded of what they owe: faults cost time, and reminders go by it.
+func unnudged(journal []string) []string {
+	return slices.DeleteFunc(slices.Clone(journal), func(line string) bool { return strings.HasPrefix(line, "done nudge ") })
+}
+
+// uncalled is a journal without what follows from a mail of which nobody knows whether it went out: the call, and that somebody made it.
 func uncalled(journal []string) []string {
 	return slices.DeleteFunc(slices.Clone(journal), func(line string) bool {
-		return slices.ContainsFunc([]string{"done nudge ", "done call ", "done mail-", "taken task-done : call/"}, func(is string) bool { return strings.HasPrefix(line, is) })
+		return slices.ContainsFunc([]string{"done call ", "done mail-", "taken task-done : call/"}, func(is string) bool { return strings.HasPrefix(line, is) })
 	})
 }
 

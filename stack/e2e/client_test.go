@@ -93,7 +93,7 @@ func (p *person) persist(what string, ask func(ctx context.Context) error) error
 		cancel()
 		var refused *temporal.ApplicationError
 		var gone *serviceerror.NotFound
-		if err == nil || errors.As(err, &refused) || errors.As(err, &gone) || errors.Is(err, clock.ErrEnded) {
+		if err == nil || errors.As(err, &refused) || errors.As(err, &gone) && !strings.HasPrefix(gone.Message, "Namespace ") || errors.Is(err, clock.ErrEnded) {
 			return err
 		}
 		p.retries++

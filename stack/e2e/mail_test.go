@@ -99,7 +99,7 @@ func TestAMailServiceThatFails(t *testing.T) {
 	})
 	await(q.ctx, t, "the coordinator's mail", func() error { // all mail waits a few seconds for a mail service that did not answer
 		b = q.books()
-		if b.Mails["staff-urgent to COORDINATOR, 1"].Arrived != 1 {
+		if m := b.Mails["staff-urgent to COORDINATOR, 1"]; m.Arrived != 1 || m.Status != "sent" {
 			return fmt.Errorf("the mails are %s", shown(b.Mails))
 		}
 		return nil

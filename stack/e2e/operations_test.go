@@ -216,15 +216,16 @@ func (w *watch) mailsGoWrong() {
 	p.tell(story(p.t, 0, p.team), 4) // screening is complete, and two sessions are booked
 	p.fail(inbox.Faults{Mode: inbox.ServerError, Times: 1})
 	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
-	w.says("refused with status 500")
+	w.says("the mail service is not well: mails are tried again")
 	p.fail(inbox.Faults{Mode: inbox.Unauthorized, Times: 1})
 	p.say("hold", fields{"by": p.therapist, "cause": "crisis", "reason": "Zenobia Quillfeather cried on the telephone"})
-	w.says("refused with status 401")
+	w.says("the mail service does not accept the key")
+	w.says("the mail service takes mails again") // a minute later
 	p.settle()
 	p.fail(inbox.Faults{Mode: inbox.Drop, Times: 1})
 	p.forward(p.now().Add(24 * time.Hour))
 	w.says("may or may not have been sent")
-	w.shows(`kap_mails{status="unknown"} 1`, `temporal_activity_execution_failed_total{activity_type="DeliverSeveral"`, `kap_tasks{role="therapist",urgency="urgent"} 1`)
+	w.shows(`kap_tasks{role="therapist",urgency="urgent"} 1`)
 }
 
 // aRowIsRefused has PostgreSQL quote what it does not take.
@@ -451,9 +452,9 @@ func deployed(t testing.TB, name string) []byte {
 // Mails are on their way, to a service that never answers, when the worker is told to stop.
 func TestMailsOnTheirWayAreSettledBeforeTheWorkerEnds(t *testing.T) {
 	t.Parallel()
-	h := ownHouse(t)
-	ctx := within(t, 3*time.Minute)
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		h := ownHouse(t) // each its own: after mails in doubt the next wait for one that is tried
+		ctx := within(t, 3*time.Minute)
 		p := h.enrol(ctx, t, h.team(), nil)
 		p.fail(inbox.Faults{Mode: inbox.Hang})
 		p.say("hold", fields{"by": p.therapist, "cause": "crisis", "reason": "seen today"})
@@ -485,8 +486,8 @@ func TestMailsOnTheirWayAreSettledBeforeTheWorkerEnds(t *testing.T) {
 			}
 			return nil
 		})
-	}
-	if n := strings.Count(h.log(t, machine.Worker), "the worker has stopped"); n != 2 {
-		t.Errorf("the worker ended by itself %d times, expected 2", n)
+		if n := strings.Count(h.log(t, machine.Worker), "the worker has stopped"); n != 1 {
+			t.Errorf("%s: the worker ended by itself %d times, expected 1", by, n)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func TestClinicansNeedNothingButTheWebUI(t *testing.T) {
 	w.send("signal", "prescriber-clearance", strings.Replace(clearance, p.prescriber, p.therapist, 1))
 	w.says("Not taken lately", fmt.Sprintf("found %s, who is this pathway’s therapist; only its prescriber (%s) may record this", p.therapist, p.prescriber), "Awaited", "Say whether treatment is medically acceptable")
 	w.send("signal", "prescriber-clearance", clearance)
-	w.says("Screening, waiting for the client and therapist", "Awaited", "Witness the client’s informed consent", "Not taken lately", "Recorded lately", "prescriber-clearance, "+p.prescriber)
+	w.says("Screening, waiting for the therapist and client", "Not taken lately", "Awaited", "Witness the client’s informed consent", "Recorded lately", "prescriber-clearance, "+p.prescriber)
 
 	// An update answers where it is sent.
 	consent := diligent.WhenAllGoesWell(w.copied("consent"))
@@ -94,7 +94,7 @@ func TestViewsFindWhomTheyAskFor(t *testing.T) {
 	})
 	findIn(weekOf(links, p.status().NextSession.Start))
 	p.say("hold", fields{"by": p.therapist, "cause": "concern", "reason": "to be talked about"})
-	findIn("Awaiting the therapist", "Somebody must look", "On hold", weekOf(links, p.status().NextSession.Start))
+	findIn("Awaiting the therapist", "On hold", weekOf(links, p.status().NextSession.Start))
 	p.say("withdraw", fields{"by": p.desk})
 	p.say("task-done", fields{"by": p.therapist, "task": "referral", "outcome": "declined"})
 	p.say("task-done", fields{"by": p.therapist, "task": "letter", "outcome": "done"})
