@@ -63,7 +63,8 @@ func TestHarriedAndYetLikeTheirTwins(t *testing.T) {
 		}
 	}
 
-	calm := live(len(all))
+	// All are enrolled before anything is told: what is asked of a client goes by the time since.
+	calm, harried := live(len(all)), live(*harriedClients)
 	tell(calm)
 	want := make([]books, len(calm))
 	for i, p := range calm {
@@ -73,7 +74,6 @@ func TestHarriedAndYetLikeTheirTwins(t *testing.T) {
 		}
 	}
 
-	harried := live(*harriedClients)
 	f := newFaults(t, h, seed(t))
 	tell(harried)
 	f.end(ctx)

@@ -309,6 +309,8 @@ func coded() map[string]*regexp.Regexp {
 		"urgency":   one("urgent", "usual"),
 		"status":    one("pending", "claimed", "unknown", "rejected"),
 		"message":   one(messages...),
+		"why":       one("away", "key", "too-many"),
+		"reader":    one("client", "staff"),
 		"code":      one("bad-json", "unknown-field", "missing-field", "bad-value", "wrong-person", "not-now", "blocked", "no-slot", "ended"),
 
 		"namespace":      one("kap", "_unknown_"), // what asks nothing of a namespace
@@ -384,7 +386,7 @@ func (w *watch) known(text string, filters []metricsql.LabelFilter) {
 	w.p.t.Helper()
 	name := filters[0].Value
 	labels, shown := w.series[name]
-	if name == "up" { // Prometheus's own
+	if name == "up" || strings.HasPrefix(name, "kap_web_") { // Prometheus's own, and the web process's, which its own tests show
 		return
 	}
 	if filters[0].Label != "__name__" || !shown {
