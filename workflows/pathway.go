@@ -99,7 +99,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		if r.asked = r.news; r.asked > r.heard {
 			r.p.AskAboutMail()
 		}
-		step, _ := r.p.Due(now)
+		step, wake := r.p.Due(now)
 		if step != nil {
 			if err := r.commit(ctx, *step); err != nil {
 				return err
@@ -112,7 +112,9 @@ func (r *run) loop(ctx workflow.Context) error {
 		if r.deliver(ctx) {
 			continue
 		}
-		wake := r.p.NextWake(now, r.sending)
+		if len(r.sending) > 0 {
+			wake = r.p.NextWake(now, r.sending)
+		}
 		if err := r.publish(ctx, wake); err != nil {
 			return err
 		}
