@@ -1,5 +1,5 @@
-// Package program holds what kap's programs that run for long have in common: a log that names nobody, a place in Temporal,
-// and how they serve over HTTP and say how they are. It knows nothing of pathways.
+// Package program holds what kap's programs that run for long have in common: how they begin and end, a log that names nobody, a
+// place in Temporal, and how they serve over HTTP and say how they are. It knows nothing of pathways.
 package program
 
 import (

@@ -120,8 +120,8 @@ func one(id, event, mail string, more ...string) string {
 
 // counts reads a counter off the metrics page.
 func (r *running) counts(metric string) float64 {
-	r.t.Helper()
-	_, page := r.get(r.health + "/metrics")
+	r.T.Helper()
+	_, page := r.Get(r.health + "/metrics")
 	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(metric) + ` (\S+)$`).FindStringSubmatch(page)
 	if m == nil {
 		return 0
@@ -143,7 +143,7 @@ func TestTheMailServicesEventsAreTaken(t *testing.T) {
 		one("e-6", "group_resubscribe", mail) + "," + one("e-7", "account_status_change", "") + `, null, 7, {"event": "open", "mail": "` + mail + `"}]`
 	for range 2 {
 		if status := s.post(t, r.site, body, now); status != http.StatusNoContent {
-			t.Fatalf("found %d, expected 204; it says\n%s", status, r.log())
+			t.Fatalf("found %d, expected 204; it says\n%s", status, r.Log())
 		}
 	}
 	lines, err := store.MailEvents(t.Context(), "K7Q2M9")
@@ -165,7 +165,7 @@ func TestTheMailServicesEventsAreTaken(t *testing.T) {
 		}
 	}
 	// Neither what it prints nor what it keeps names anybody; Temporal is away, and it says so.
-	r.await("it to say that nobody is told yet", func() bool { return strings.Contains(r.log(), "pathways are not told of their mail yet") })
+	r.Await("it to say that nobody is told yet", func() bool { return strings.Contains(r.Log(), "pathways are not told of their mail yet") })
 	conn, err := pgx.Connect(t.Context(), database.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -175,8 +175,8 @@ func TestTheMailServicesEventsAreTaken(t *testing.T) {
 	if err := conn.QueryRow(t.Context(), `select json_agg(e)::text from mail_event e`).Scan(&kept); err != nil {
 		t.Fatal(err)
 	}
-	_, page := r.get(r.health + "/metrics")
-	for _, text := range []string{kept, r.log(), page} {
+	_, page := r.Get(r.health + "/metrics")
+	for _, text := range []string{kept, r.Log(), page} {
 		if strings.Contains(strings.ToLower(text), "zenobia") || strings.Contains(text, "192.0.2.7") {
 			t.Errorf("it names somebody:\n%s", text)
 		}
@@ -223,13 +223,13 @@ func TestWhatIsNotTheMailServicesIsRefused(t *testing.T) {
 			t.Errorf("%s: counted %v, expected %v", reason, n, want)
 		}
 	}
-	if n := strings.Count(r.log(), "is refused; this is said once a minute"); n != 4 {
+	if n := strings.Count(r.Log(), "is refused; this is said once a minute"); n != 4 {
 		t.Errorf("the log says so %d times, expected once for each reason", n)
 	}
 	if lines, err := store.MailEvents(t.Context(), "K7Q2M9"); err != nil || len(lines) != 0 {
 		t.Errorf("what was refused is kept: %+v, %v", lines, err)
 	}
-	if status, _ := r.get(r.site + "/events"); status != http.StatusMethodNotAllowed {
+	if status, _ := r.Get(r.site + "/events"); status != http.StatusMethodNotAllowed {
 		t.Errorf("GET: found %d", status)
 	}
 }
@@ -258,8 +258,8 @@ func TestWhileTheRecordsAreAwayEventsAreAskedForAgain(t *testing.T) {
 func TestWithoutAKeyThereIsNoWayIn(t *testing.T) {
 	t.Parallel()
 	r := start(t, told())
-	if status := newSigner(t).post(t, r.site, "[]", time.Now()); status != http.StatusNotFound || !strings.Contains(r.log(), "SENDGRID_WEBHOOK_PUBLIC_KEY is not set") {
-		t.Errorf("found %d; it says\n%s", status, r.log())
+	if status := newSigner(t).post(t, r.site, "[]", time.Now()); status != http.StatusNotFound || !strings.Contains(r.Log(), "SENDGRID_WEBHOOK_PUBLIC_KEY is not set") {
+		t.Errorf("found %d; it says\n%s", status, r.Log())
 	}
 }
 

@@ -119,7 +119,7 @@ func (w *service) close() {
 const stopWithin = 15 * time.Second
 
 // serve answers the outside until it is told to stop.
-func (w *service) serve(ctx context.Context) {
+func (w *service) serve(ctx context.Context) error {
 	stop := program.Serve(w.site, w.log, "the pages that the outside reaches", w.routes(), stopWithin)
 	w.log.Warn("for trial data only")
 	if w.events == nil {
@@ -129,6 +129,7 @@ func (w *service) serve(ctx context.Context) {
 	w.keepTelling(ctx)
 	w.log.Info("the web process stops; what it has begun it finishes")
 	stop()
+	return nil
 }
 
 // routes are what the outside reaches, and all of it: each line is another way in.

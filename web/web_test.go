@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"kap/internal/child"
 	"kap/internal/testpg"
 	"kap/program"
 )
@@ -41,25 +39,8 @@ func told(more ...string) []string {
 
 // running is a web process of its own.
 type running struct {
-	t            *testing.T
-	cmd          *exec.Cmd
+	*child.Process
 	site, health string
-	ended        chan error
-
-	mu   sync.Mutex
-	said bytes.Buffer
-}
-
-func (r *running) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.said.Write(b)
-}
-
-func (r *running) log() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.said.String()
 }
 
 var served = regexp.MustCompile(`msg="(health and metrics|the pages that the outside reaches) are served" address=(http://[0-9.:]+)`)
@@ -67,9 +48,9 @@ var served = regexp.MustCompile(`msg="(health and metrics|the pages that the out
 // start starts a web process and waits until it serves.
 func start(t *testing.T, environ []string) *running {
 	t.Helper()
-	r := launch(t, environ)
-	r.await("it to serve", func() bool {
-		for _, m := range served.FindAllStringSubmatch(r.log(), -1) {
+	r := &running{Process: child.Start(t, environ)}
+	r.Await("it to serve", func() bool {
+		for _, m := range served.FindAllStringSubmatch(r.Log(), -1) {
 			if m[1] == "health and metrics" {
 				r.health = m[2]
 			} else {
@@ -81,46 +62,11 @@ func start(t *testing.T, environ []string) *running {
 	return r
 }
 
-func launch(t *testing.T, environ []string) *running {
-	t.Helper()
-	r := &running{t: t, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
-	r.cmd.Env, r.cmd.Stdout, r.cmd.Stderr = environ, r, r
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { r.ended <- r.cmd.Wait() }()
-	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	return r
-}
-
-func (r *running) await(what string, is func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waited for %s; the web process says\n%s", what, r.log())
-		}
-	}
-}
-
-func (r *running) get(url string) (int, string) {
-	r.t.Helper()
-	answer, err := (&http.Client{Timeout: 10 * time.Second}).Get(url)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return answer.StatusCode, string(body)
-}
-
 func TestItSaysWhatItLacksAndStops(t *testing.T) {
 	t.Parallel()
 	for _, with := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		r := start(t, told())
-		status, body := r.get(r.health + "/readyz")
+		status, body := r.Get(r.health + "/readyz")
 		var says struct {
 			Ready bool
 			Parts program.Report
@@ -131,24 +77,22 @@ func TestItSaysWhatItLacksAndStops(t *testing.T) {
 		if status != http.StatusServiceUnavailable || says.Ready || says.Parts["postgresql"] != "PostgreSQL does not answer" || !strings.HasPrefix(says.Parts["temporal"], "ok, but there is no answer") {
 			t.Errorf("/readyz: found %d %s", status, body)
 		}
-		if status, body := r.get(r.health + "/healthz"); status != http.StatusOK || body != "alive\n" {
+		if status, body := r.Get(r.health + "/healthz"); status != http.StatusOK || body != "alive\n" {
 			t.Errorf("/healthz: found %d %s", status, body)
 		}
-		if _, body := r.get(r.health + "/metrics"); !strings.Contains(body, `kap_web_ready{part="postgresql"} 0`) {
+		if _, body := r.Get(r.health + "/metrics"); !strings.Contains(body, `kap_web_ready{part="postgresql"} 0`) {
 			t.Errorf("/metrics: found %s", body)
 		}
 		for _, path := range []string{"/", "/metrics", "/readyz"} { // how it is, is not the outside's business
-			if status, _ := r.get(r.site + path); status != http.StatusNotFound {
+			if status, _ := r.Get(r.site + path); status != http.StatusNotFound {
 				t.Errorf("%s outside: found %d, expected 404", path, status)
 			}
 		}
-		if err := r.cmd.Process.Signal(with); err != nil {
-			t.Fatal(err)
-		}
+		r.Signal(with)
 		select {
-		case err := <-r.ended:
+		case err := <-r.Ended:
 			if err != nil {
-				t.Errorf("%s: found %v, expected it to end well; it says\n%s", with, err, r.log())
+				t.Errorf("%s: found %v, expected it to end well; it says\n%s", with, err, r.Log())
 			}
 		case <-time.After(30 * time.Second):
 			t.Errorf("%s did not stop it", with)
@@ -166,10 +110,10 @@ func TestAWrongSettingIsRefusedByItsName(t *testing.T) {
 		{"KAP_PRACTICE=/nonexistent/practice.yaml", "KAP_PRACTICE: "},
 		{"KAP_WEB=on", "KAP_WEB: found a variable that nothing reads"},
 	} {
-		r := launch(t, told(c.line))
-		err := <-r.ended
-		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != misuse || !strings.HasPrefix(r.log(), "web: "+c.says) && !strings.Contains(r.log(), "\nweb: "+c.says) {
-			t.Errorf("%s: found %v and\n%s\nexpected exit code 2 and %s", c.line, err, r.log(), c.says)
+		r := child.Start(t, told(c.line))
+		err := <-r.Ended
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != program.Misuse || !strings.HasPrefix(r.Log(), "web: "+c.says) && !strings.Contains(r.Log(), "\nweb: "+c.says) {
+			t.Errorf("%s: found %v and\n%s\nexpected exit code 2 and %s", c.line, err, r.Log(), c.says)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"kap/program"
 	"kap/settings"
 )
 
@@ -17,11 +18,11 @@ func TestAWorkerSaysWhichReleaseItIs(t *testing.T) {
 		says    string // a pattern
 		exit    int
 	}{
-		{nil, `^kap ([0-9a-f]{7}-)?[0-9a-f]{8}\n$`, done},
-		{[]string{"KAP_RELEASE=v1.2.3"}, `^kap v1\.2\.3\n$`, done},
-		{[]string{"KAP_DEPLOYMENT=elm-street", "KAP_RELEASE=7"}, `^elm-street 7\n$`, done},
-		{[]string{"KAP_DEPLOYMENT=off"}, `^$`, done},
-		{[]string{"KAP_RELEASE=a b"}, `^$`, misuse},
+		{nil, `^kap ([0-9a-f]{7}-)?[0-9a-f]{8}\n$`, program.Done},
+		{[]string{"KAP_RELEASE=v1.2.3"}, `^kap v1\.2\.3\n$`, program.Done},
+		{[]string{"KAP_DEPLOYMENT=elm-street", "KAP_RELEASE=7"}, `^elm-street 7\n$`, program.Done},
+		{[]string{"KAP_DEPLOYMENT=off"}, `^$`, program.Done},
+		{[]string{"KAP_RELEASE=a b"}, `^$`, program.Misuse},
 	} {
 		var out strings.Builder
 		if exit := run([]string{releaseCommand}, c.environ, &out, io.Discard); exit != c.exit || !regexp.MustCompile(c.says).MatchString(out.String()) {

@@ -3,20 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"kap/internal/child"
 	"kap/internal/testpg"
 	"kap/program"
 )
@@ -44,25 +42,8 @@ func told(more ...string) []string {
 
 // process is a worker that runs on its own.
 type process struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	url   string
-	ended chan error
-
-	mu   sync.Mutex
-	said bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.Write(b)
-}
-
-func (p *process) log() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.String()
+	*child.Process
+	url string
 }
 
 var served = regexp.MustCompile(`address"?[=:]"?(http://[0-9.:]+)`)
@@ -70,9 +51,9 @@ var served = regexp.MustCompile(`address"?[=:]"?(http://[0-9.:]+)`)
 // start starts a worker and waits until it serves.
 func start(t *testing.T, environ []string) *process {
 	t.Helper()
-	p := launch(t, environ)
-	p.await("the worker to serve", func() bool {
-		if m := served.FindStringSubmatch(p.log()); m != nil {
+	p := &process{Process: child.Start(t, environ)}
+	p.Await("the worker to serve", func() bool {
+		if m := served.FindStringSubmatch(p.Log()); m != nil {
 			p.url = m[1]
 		}
 		return p.url != ""
@@ -80,92 +61,54 @@ func start(t *testing.T, environ []string) *process {
 	return p
 }
 
-func launch(t *testing.T, environ []string) *process {
-	t.Helper()
-	p := &process{t: t, cmd: exec.Command(os.Args[0]), ended: make(chan error, 1)}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, p, p
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.ended <- p.cmd.Wait() }()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	return p
-}
-
-func (p *process) await(what string, is func() bool) {
-	p.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.t.Fatalf("waited for %s; the worker says\n%s", what, p.log())
-		}
-	}
-}
-
-func (p *process) get(path string) (int, string) {
-	p.t.Helper()
-	client := http.Client{Timeout: 10 * time.Second}
-	answer, err := client.Get(p.url + path)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return answer.StatusCode, string(body)
-}
-
 // lacks compares what /readyz says with what it should.
 func (p *process) lacks(want report) {
-	p.t.Helper()
-	status, body := p.get("/readyz")
+	p.T.Helper()
+	status, body := p.Get(p.url + "/readyz")
 	var said struct {
 		Ready bool
 		Parts report
 	}
 	if err := json.Unmarshal([]byte(body), &said); err != nil {
-		p.t.Fatalf("%v: %s", err, body)
+		p.T.Fatalf("%v: %s", err, body)
 	}
 	if status != http.StatusServiceUnavailable || said.Ready {
-		p.t.Errorf("the worker is ready (%d): %s", status, body)
+		p.T.Errorf("the worker is ready (%d): %s", status, body)
 	}
 	for part, says := range want {
 		if said.Parts[part] != says {
-			p.t.Errorf("%s: found %q, expected %q", part, said.Parts[part], says)
+			p.T.Errorf("%s: found %q, expected %q", part, said.Parts[part], says)
 		}
 	}
 }
 
 func (p *process) shows(lines ...string) {
-	p.t.Helper()
-	status, body := p.get("/metrics")
+	p.T.Helper()
+	status, body := p.Get(p.url + "/metrics")
 	if status != http.StatusOK {
-		p.t.Errorf("/metrics answers %d", status)
+		p.T.Errorf("/metrics answers %d", status)
 	}
 	for _, line := range lines {
 		if !slices.Contains(strings.Split(body, "\n"), line) {
-			p.t.Errorf("/metrics does not have %q:\n%s", line, body)
+			p.T.Errorf("/metrics does not have %q:\n%s", line, body)
 		}
 	}
 }
 
 // ends sends a signal, and expects the worker to end as one that was told to.
 func (p *process) ends(by syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(by); err != nil {
-		p.t.Fatal(err)
-	}
+	p.T.Helper()
+	p.Signal(by)
 	select {
-	case err := <-p.ended:
+	case err := <-p.Ended:
 		if err != nil {
-			p.t.Errorf("%s: the worker ended with %v:\n%s", by, err, p.log())
+			p.T.Errorf("%s: the worker ended with %v:\n%s", by, err, p.Log())
 		}
 	case <-time.After(10 * time.Second):
-		p.t.Fatalf("%s: the worker is still there after 10 seconds:\n%s", by, p.log())
+		p.T.Fatalf("%s: the worker is still there after 10 seconds:\n%s", by, p.Log())
 	}
-	if !strings.Contains(p.log(), "the worker has stopped") {
-		p.t.Errorf("%s: the worker does not say that it has stopped:\n%s", by, p.log())
+	if !strings.Contains(p.Log(), "the worker has stopped") {
+		p.T.Errorf("%s: the worker does not say that it has stopped:\n%s", by, p.Log())
 	}
 }
 
@@ -173,8 +116,8 @@ func TestWhileBothAreAway(t *testing.T) {
 	t.Parallel()
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := start(t, told())
-		p.await("the first try", func() bool { return strings.Contains(p.log(), "PostgreSQL is away") })
-		if status, body := p.get("/healthz"); status != http.StatusOK || body != "alive\n" {
+		p.Await("the first try", func() bool { return strings.Contains(p.Log(), "PostgreSQL is away") })
+		if status, body := p.Get(p.url + "/healthz"); status != http.StatusOK || body != "alive\n" {
 			t.Errorf("/healthz answers %d %s", status, body)
 		}
 		p.lacks(report{"postgresql": "PostgreSQL does not answer", "schema": unknown, "temporal": "not reached yet", "pathways": unknown, "mails": unknown})
@@ -188,7 +131,7 @@ func TestWhileTemporalIsAway(t *testing.T) {
 	database := testpg.NewGate(t, testpg.New(t))
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		p := start(t, told("DATABASE_URL="+database.URL, "KAP_LOG_FORMAT=json", "KAP_LOG_LEVEL=debug"))
-		p.await("the first try", func() bool { return strings.Contains(p.log(), "Temporal is away") })
+		p.Await("the first try", func() bool { return strings.Contains(p.Log(), "Temporal is away") })
 		p.lacks(report{"postgresql": well, "schema": well, "temporal": "not reached yet"})
 		p.shows("kap_records_up 1", `kap_ready{part="postgresql"} 1`, `kap_ready{part="temporal"} 0`, "kap_pathways_stalled 0", `kap_tasks{role="therapist",urgency="urgent"} 0`, "kap_mail_oldest_pending_seconds 0")
 
@@ -200,9 +143,9 @@ func TestWhileTemporalIsAway(t *testing.T) {
 			t.Errorf("a silent database made two pages take %s", took)
 		}
 		database.Speak()
-		p.await("the database to be seen again", func() bool { _, body := p.get("/metrics"); return strings.Contains(body, "kap_records_up 1") })
+		p.Await("the database to be seen again", func() bool { _, body := p.Get(p.url + "/metrics"); return strings.Contains(body, "kap_records_up 1") })
 		p.ends(by)
-		for line := range strings.Lines(p.log()) {
+		for line := range strings.Lines(p.Log()) {
 			if !json.Valid([]byte(line)) {
 				t.Errorf("the log has a line that is not JSON: %s", line)
 			}
@@ -212,10 +155,10 @@ func TestWhileTemporalIsAway(t *testing.T) {
 
 func TestNothingIsServedWhereThatIsOff(t *testing.T) {
 	t.Parallel()
-	p := launch(t, told("KAP_LISTEN=off"))
-	p.await("the first try", func() bool { return strings.Contains(p.log(), "PostgreSQL is away") })
-	if served.MatchString(p.log()) {
-		t.Errorf("something is served:\n%s", p.log())
+	p := &process{Process: child.Start(t, told("KAP_LISTEN=off"))}
+	p.Await("the first try", func() bool { return strings.Contains(p.Log(), "PostgreSQL is away") })
+	if served.MatchString(p.Log()) {
+		t.Errorf("something is served:\n%s", p.Log())
 	}
 	p.ends(syscall.SIGTERM)
 }
@@ -245,7 +188,7 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		{"KAP_LOGLEVEL=info", "KAP_LOGLEVEL: found a variable that nothing reads"},
 	} {
 		var out, problem bytes.Buffer
-		if code := run(nil, told(c.setting), &out, &problem); code != misuse || !strings.Contains(problem.String(), "worker: "+c.says) {
+		if code := run(nil, told(c.setting), &out, &problem); code != program.Misuse || !strings.Contains(problem.String(), "worker: "+c.says) {
 			t.Errorf("%s: ended with %d and said %s%s", c.setting, code, &out, &problem)
 		}
 		if strings.Contains(problem.String(), "secret") {
@@ -261,17 +204,17 @@ func TestTemporalsSettingsAreNotRepeatedWhereTheyAreWrong(t *testing.T) {
 	if err := os.WriteFile(profile, []byte("[profile.default]\napi_key = secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := launch(t, told("TEMPORAL_CONFIG_FILE="+profile))
-	<-p.ended
-	if code := p.cmd.ProcessState.ExitCode(); code != misuse || !strings.HasPrefix(p.log(), "worker: TEMPORAL_") || strings.Contains(p.log(), "secret") {
-		t.Errorf("ended with %d and said %s", code, p.log())
+	p := child.Start(t, told("TEMPORAL_CONFIG_FILE="+profile))
+	<-p.Ended
+	if code := p.ExitCode(); code != program.Misuse || !strings.HasPrefix(p.Log(), "worker: TEMPORAL_") || strings.Contains(p.Log(), "secret") {
+		t.Errorf("ended with %d and said %s", code, p.Log())
 	}
 }
 
 func TestHelpAndNoOtherArgument(t *testing.T) {
 	t.Parallel()
 	var out, problem bytes.Buffer
-	if code := run([]string{"--help"}, nil, &out, &problem); code != done || problem.Len() > 0 {
+	if code := run([]string{"--help"}, nil, &out, &problem); code != program.Done || problem.Len() > 0 {
 		t.Errorf("ended with %d and said %s", code, &problem)
 	}
 	for _, want := range []string{"DATABASE_URL", "KAP_LISTEN", "127.0.0.1:9464", "TEMPORAL_"} {
@@ -286,7 +229,7 @@ func TestHelpAndNoOtherArgument(t *testing.T) {
 	}
 	for _, args := range [][]string{{"run"}, {"--help", "me"}, {""}} {
 		out.Reset()
-		if code := run(args, told(), &out, &problem); code != misuse || out.Len() > 0 {
+		if code := run(args, told(), &out, &problem); code != program.Misuse || out.Len() > 0 {
 			t.Errorf("%q: ended with %d and said %s", args, code, &out)
 		}
 	}
