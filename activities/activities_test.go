@@ -57,14 +57,7 @@ func newPost(t *testing.T, base string, timeout time.Duration) *post {
 	t.Helper()
 	url := testpg.New(t)
 	database := testpg.NewGate(t, url)
-	store, err := records.Open(t.Context(), database.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(store.Close)
-	if err := store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store := testpg.Records(t, database.URL)
 	house, err := practice.Load("")
 	if err != nil {
 		t.Fatal(err)

@@ -95,3 +95,13 @@ func (c *chain) add(b *pgx.Batch, step int, e pathway.Entry) error {
 func (c *chain) keep(b *pgx.Batch) {
 	b.Queue(`update pathway set journal_number = $2, journal_hash = $3 where code = $1`, c.pathway, c.number, c.hash)
 }
+
+// sent writes that a mail went out, which no step does: after the last one that is written.
+func (c *chain) sent(ctx context.Context, tx pgx.Tx, lastStep int, e pathway.Entry) error {
+	b := &pgx.Batch{}
+	if err := c.add(b, lastStep, e); err != nil {
+		return err
+	}
+	c.keep(b)
+	return tx.SendBatch(ctx, b).Close()
+}

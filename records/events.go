@@ -153,12 +153,7 @@ func settleByEvent(ctx context.Context, tx pgx.Tx, e MailEvent, news pathway.New
 	if err != nil || news.Mail.Staff != "" || status != pathway.SentMail || after == nil {
 		return err
 	}
-	b := &pgx.Batch{}
-	if err := end.add(b, last, pathway.SentEntry(news.Mail, at, *after)); err != nil {
-		return err
-	}
-	end.keep(b)
-	return tx.SendBatch(ctx, b).Close()
+	return end.sent(ctx, tx, last, pathway.SentEntry(news.Mail, at, *after))
 }
 
 // NewsToTell lists the pathways that have yet to hear something of their mail, for whoever tells them at once that there is something: it

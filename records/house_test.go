@@ -37,10 +37,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, url: testpg.New(t)}
-	h.store = h.another()
-	if err := h.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	h.store = testpg.Records(t, h.url)
 	sample, err := practice.Load("")
 	if err != nil {
 		t.Fatal(err)

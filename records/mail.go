@@ -200,12 +200,7 @@ func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailSt
 		if err := settle(ctx, tx, c, status); err != nil || after == nil {
 			return err
 		}
-		b := &pgx.Batch{}
-		if err := end.add(b, last, pathway.SentEntry(c.Mail, at, *after)); err != nil {
-			return err
-		}
-		end.keep(b)
-		return tx.SendBatch(ctx, b).Close()
+		return end.sent(ctx, tx, last, pathway.SentEntry(c.Mail, at, *after))
 	})
 }
 

@@ -28,7 +28,7 @@ name, or the samples. What is in the folder from an earlier preview is written
 over; a folder with anything else in it is left alone.`
 
 const previewExample = `  starter mail preview
-  starter mail preview practice.yaml --to /tmp/mails`
+  starter mail preview practice.yaml --to mails`
 
 func (d *desk) previewCommand() *cobra.Command {
 	var to, protocol string

@@ -39,14 +39,7 @@ func command(t *testing.T, env []string, stdin string, args ...string) said {
 func office(t *testing.T) (*records.Store, []string) {
 	t.Helper()
 	url := testpg.New(t)
-	store, err := records.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(store.Close)
-	if err := store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store := testpg.Records(t, url)
 	return store, []string{"DATABASE_URL=" + url}
 }
 

@@ -31,14 +31,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	url := testpg.New(t)
-	store, err := records.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(store.Close)
-	if err := store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store := testpg.Records(t, url)
 	sample, err := practice.Load("")
 	if err != nil {
 		t.Fatal(err)

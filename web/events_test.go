@@ -78,14 +78,7 @@ func (s signer) post(t testing.TB, url, body string, at time.Time, change ...fun
 func withMail(t testing.TB) (database *testpg.Gate, store *records.Store, mail string) {
 	t.Helper()
 	url := testpg.New(t)
-	store, err := records.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(store.Close)
-	if err := store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store = testpg.Records(t, url)
 	protocol, err := practice.LoadProtocol("")
 	if err != nil {
 		t.Fatal(err)

@@ -71,19 +71,24 @@ func (a *arc) clientMails() []string {
 	return all
 }
 
+// inOneRunAndInFreshOnes has an arc of its own live the same twice: in one run, and continued as new again and again.
+func inOneRunAndInFreshOnes(t *testing.T, live func(*testing.T, *arc)) {
+	for name, fresh := range map[string]bool{"in one run": false, "in fresh runs": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newArc(t)
+			a.fresh = fresh
+			live(t, a)
+		})
+	}
+}
+
 func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	t.Helper()
 	ctx := context.Background()
 	url := testpg.New(t)
 	database := testpg.NewGate(t, url)
-	store, err := records.Open(ctx, database.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(store.Close)
-	if err := store.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
+	store := testpg.Records(t, database.URL)
 	protocol, err := practice.LoadProtocol("")
 	if err != nil {
 		t.Fatal(err)
