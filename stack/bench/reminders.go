@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"kap/pathway"
+	"kap/stack/inbox"
 	"kap/workflows"
 )
 
@@ -277,22 +277,8 @@ func (h *house) caught(folder string) int {
 
 // received says when the last mail to each address reached the inbox, by the inbox's own clock.
 func (h *house) received(ctx context.Context) (map[string]time.Time, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.InboxURL()+"/messages.json", nil)
+	messages, err := inbox.Messages(ctx, h.InboxURL(), "")
 	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	var messages []struct {
-		Received time.Time `json:"received"`
-		To       []struct {
-			Email string `json:"email"`
-		} `json:"to"`
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&messages); err != nil {
 		return nil, err
 	}
 	all := map[string]time.Time{}

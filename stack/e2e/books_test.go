@@ -2,9 +2,7 @@ package e2e_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,17 +173,7 @@ var whose = regexp.MustCompile(`\b(?:[0-9A-Z]{6}|[tpc]-[0-9]+)\b`)
 
 // inbox is what was sent to an address, oldest first.
 func (h *house) inbox(ctx context.Context, to string) ([]inbox.Message, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.InboxURL()+"/messages.json?to="+to, nil)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	var all []inbox.Message
-	err = json.NewDecoder(answer.Body).Decode(&all)
+	all, err := inbox.Messages(ctx, h.InboxURL(), to)
 	slices.Reverse(all)
 	return all, err
 }
