@@ -24,6 +24,7 @@ import (
 
 	"kap/activities"
 	"kap/internal/testpg"
+	"kap/internal/testrecords"
 	"kap/links"
 	"kap/mail"
 	"kap/pathway"
@@ -57,7 +58,7 @@ func newPost(t *testing.T, base string, timeout time.Duration) *post {
 	t.Helper()
 	url := testpg.New(t)
 	database := testpg.NewGate(t, url)
-	store := testpg.Records(t, database.URL)
+	store := testrecords.Open(t, database.URL)
 	house, err := practice.Load("")
 	if err != nil {
 		t.Fatal(err)

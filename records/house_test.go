@@ -13,6 +13,7 @@ import (
 
 	"kap/internal/diligent"
 	"kap/internal/testpg"
+	"kap/internal/testrecords"
 	"kap/pathway"
 	"kap/practice"
 	"kap/records"
@@ -37,7 +38,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, url: testpg.New(t)}
-	h.store = testpg.Records(t, h.url)
+	h.store = testrecords.Open(t, h.url)
 	sample, err := practice.Load("")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kap/internal/testpg"
+	"kap/internal/testrecords"
 	"kap/records"
 )
 
@@ -39,7 +40,7 @@ func command(t *testing.T, env []string, stdin string, args ...string) said {
 func office(t *testing.T) (*records.Store, []string) {
 	t.Helper()
 	url := testpg.New(t)
-	store := testpg.Records(t, url)
+	store := testrecords.Open(t, url)
 	return store, []string{"DATABASE_URL=" + url}
 }
 

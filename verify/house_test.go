@@ -12,6 +12,7 @@ import (
 
 	"kap/internal/diligent"
 	"kap/internal/testpg"
+	"kap/internal/testrecords"
 	"kap/pathway"
 	"kap/practice"
 	"kap/records"
@@ -31,7 +32,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	url := testpg.New(t)
-	store := testpg.Records(t, url)
+	store := testrecords.Open(t, url)
 	sample, err := practice.Load("")
 	if err != nil {
 		t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"kap/internal/testpg"
+	"kap/internal/testrecords"
 	"kap/pathway"
 	"kap/practice"
 	"kap/records"
@@ -78,7 +79,7 @@ func (s signer) post(t testing.TB, url, body string, at time.Time, change ...fun
 func withMail(t testing.TB) (database *testpg.Gate, store *records.Store, mail string) {
 	t.Helper()
 	url := testpg.New(t)
-	store = testpg.Records(t, url)
+	store = testrecords.Open(t, url)
 	protocol, err := practice.LoadProtocol("")
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"kap/activities"
 	"kap/internal/diligent"
 	"kap/internal/testpg"
+	"kap/internal/testrecords"
 	"kap/mail"
 	"kap/pathway"
 	"kap/practice"
@@ -88,7 +89,7 @@ func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	ctx := context.Background()
 	url := testpg.New(t)
 	database := testpg.NewGate(t, url)
-	store := testpg.Records(t, database.URL)
+	store := testrecords.Open(t, database.URL)
 	protocol, err := practice.LoadProtocol("")
 	if err != nil {
 		t.Fatal(err)

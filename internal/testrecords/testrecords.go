@@ -1,4 +1,5 @@
-package testpg
+// Package testrecords opens kap's records for tests.
+package testrecords
 
 import (
 	"context"
@@ -7,8 +8,8 @@ import (
 	"kap/records"
 )
 
-// Records opens kap's records at a database's address, with all their tables, until the test ends.
-func Records(t testing.TB, url string) *records.Store {
+// Open opens kap's records at a database's address, with all their tables, until the test ends.
+func Open(t testing.TB, url string) *records.Store {
 	t.Helper()
 	store, err := records.Open(context.Background(), url)
 	if err != nil {
