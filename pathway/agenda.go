@@ -458,8 +458,16 @@ func (p *Pathway) bookingAct(kind Kind, r Request, now time.Time) Act {
 	if !r.Start.IsZero() {
 		act.Window.Earliest, act.Window.Latest = r.Start, r.Start
 	}
-	act.Key = "book/" + act.Session
+	act.Key, act.After = "book/"+act.Session, p.lastEnd(kind)
 	return act
+}
+
+// lastEnd is the end of the last dosing session, for placing an integration; zero for any other session.
+func (p *Pathway) lastEnd(kind Kind) time.Time {
+	if last := p.lastDosed(); kind == Integration && last != nil {
+		return last.End
+	}
+	return time.Time{}
 }
 
 func (p Protocol) follow() FollowWindow {
@@ -472,7 +480,7 @@ func (p *Pathway) moveAct(r Request) Act {
 		Window: Window{Earliest: r.Start, Latest: r.Start, Minutes: int(p.minutes(r.Kind) / time.Minute), GridMinutes: p.Protocol.Booking.GridMinutes}}
 	if a := p.appointment(r.Session); a != nil {
 		act.Key = fmt.Sprintf("move/%s/r%d", a.Name, a.Revision+1)
-		act.Number, act.Known = a.Number, p.known(*a)
+		act.Number, act.Known, act.After = a.Number, p.known(*a), p.lastEnd(a.Kind)
 		for _, i := range p.Appointments {
 			if a.Kind == Dosing && i.Kind == Integration && i.Number == a.Number && i.State == Booked && !i.Start.Before(a.End) {
 				follow := p.Protocol.follow()

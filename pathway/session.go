@@ -60,6 +60,7 @@ type Appointment struct {
 	Online     bool         `json:"online,omitempty"`     // not at the practice: never a dosing session
 	Unbooked   bool         `json:"unbooked,omitempty"`   // a dosing session that took place without ever having been booked
 	Over       time.Time    `json:"over,omitzero"`        // when it became what it is
+	After      time.Time    `json:"after,omitzero"`       // an integration: the end of the dosing session as it was known when this was placed
 	Answer     AnswerKind   `json:"answer,omitempty"`     // the client's, to this revision
 	// Therapist is whose calendar it stands in: the pathway's own when it was booked.
 	Therapist string `json:"therapist"`
@@ -183,8 +184,8 @@ func (p *Pathway) integrationBooked(from, before time.Time) bool {
 }
 
 // strayed is the booked integration that the record of its dosing session has left beyond its hours, because that session was held
-// earlier than booked or its time was corrected; with that session. It is nil where the integration was placed since then, which was
-// done knowing better, and where no sooner one can be had.
+// earlier than booked or its time was corrected; with that session. It is nil where the integration was placed for the session as it
+// was held, which was done knowing better, and where no sooner one can be had.
 func (p *Pathway) strayed(now time.Time) (integration, dosing *Appointment) {
 	last := p.lastDosed()
 	if last == nil || p.integrated() {
@@ -198,7 +199,7 @@ func (p *Pathway) strayed(now time.Time) (integration, dosing *Appointment) {
 	}
 	next := p.booked(Dosing)
 	switch {
-	case integration == nil, !integration.Since.Before(last.Over), next != nil && next.End.Before(integration.Start) && next.Start.After(last.Start),
+	case integration == nil, integration.After.Equal(last.End), next != nil && next.End.Before(integration.Start) && next.Start.After(last.Start),
 		!integration.Start.After(last.End.Add(hours(p.Protocol.Integration.HoursAfterAtMost))), !p.integrationFrom(last, now).Before(integration.Start):
 		return nil, nil
 	}

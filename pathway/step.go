@@ -106,6 +106,7 @@ type Act struct {
 	About   []Nudge       `json:"about,omitempty"`
 	Since   time.Time     `json:"since,omitzero"`
 	Online  bool          `json:"online,omitempty"`
+	After   time.Time     `json:"after,omitzero"` // the end of the last dosing session, as it is known, where an integration is placed
 }
 
 // Known is for when the client expects a session; zero where they have not heard of it. It stands in the step, because a mail
@@ -350,6 +351,7 @@ func (p *Pathway) settleBooking(s Step, act Act, a ActAnswer, tell func(*Fact, s
 	fact := p.add(s, act, act.Session, act.Kind, a.Start)
 	what := fmt.Sprintf("%s is booked for %s", act.Session, p.clockTime(a.Start))
 	if act.Paired != "" {
+		act.After = a.Start.Add(p.minutes(Dosing))
 		fact.Paired = p.add(s, act, act.Paired, Integration, a.FollowStart)
 		what += fmt.Sprintf(", and %s for %s", act.Paired, p.clockTime(a.FollowStart))
 	}
@@ -365,7 +367,7 @@ func (p *Pathway) unsettled(s Step, act Act, what string) Settled {
 
 func (p *Pathway) add(s Step, act Act, name string, kind Kind, start time.Time) *Fact {
 	a := Appointment{Name: name, Kind: kind, Number: act.Number, Start: start, End: start.Add(p.minutes(kind)), Revision: 1, Since: s.At, State: Booked, Filed: Booked,
-		Therapist: act.Staff, Online: act.Online}
+		Therapist: act.Staff, Online: act.Online, After: act.After}
 	p.Appointments = append(p.Appointments, a)
 	p.write(s, Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start, Online: a.Online})
 	return a.fact()
@@ -384,6 +386,7 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 	}
 	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
 	p.shift(s, x, a.Start, act.Known)
+	x.After = act.After
 	fact := x.fact()
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
 	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
@@ -391,6 +394,7 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
 	}
 	if follow := p.appointment(act.Paired); follow != nil {
+		follow.After = x.End
 		fact.Paired = follow.fact()
 	}
 	fact.Request = act.Request

@@ -941,6 +941,16 @@ func TestAnIntegrationFollowsASessionThatWasHeldEarlier(t *testing.T) {
 		t.Errorf("still owed: %v", full.keys())
 	}
 
+	// Both are recorded late in one moment, the integration first: what was booked instead of it was booked without knowing.
+	turned := walk(t, 0)
+	d, i = *turned.p.booked(Dosing), *turned.p.booked(Integration)
+	turned.until(onDay(i.End.In(turned.p.zone()).AddDate(0, 0, 6), 3*time.Hour))
+	turned.must("session-held", "by", "t-lane", "session", i.Name, "outcome", "cancelled-late")
+	turned.must("session-held", dosingDay(d.Name)...)
+	if turned.task("book/integration") == nil {
+		t.Errorf("%s is on %s, and owed is %v", turned.p.booked(Integration).Name, turned.p.clockTime(turned.p.booked(Integration).Start), turned.keys())
+	}
+
 	// A correction of something else leaves a time that was chosen since.
 	chosen := h.fork(t)
 	chosen.must("session-held", dosingDay(d.Name, "start", rfc(held), "end", rfc(held.Add(3*time.Hour)))...)
