@@ -36,20 +36,34 @@ type Wake struct {
 // Due says what the practice owes at a moment: the step to take now, or nil, and when to look again. It changes nothing but
 // the memory of having been asked.
 func (p *Pathway) Due(now time.Time) (*Step, Wake) {
+	step, wake, _ := p.due(now)
+	return step, wake
+}
+
+// due also says what is owed.
+func (p *Pathway) due(now time.Time) (*Step, Wake, []Task) {
 	now = p.onward(now)
 	p.Woken = now
 	if len(p.Pending) > entriesAtMost { // after a long absence of the records: first what was said, in parts
-		return p.step(now, slices.Clone(p.Pending[:entriesAtMost]), nil), Wake{At: now}
+		return p.step(now, slices.Clone(p.Pending[:entriesAtMost]), nil), Wake{At: now}, nil
 	}
 	tasks := p.Tasks(now)
 	acts := p.acts(now, tasks)
 	if len(acts) == 0 && len(p.Pending) == 0 {
 		acts = p.caughtUp()
 	}
-	if len(acts) == 0 && len(p.Pending) == 0 && (p.Looks.IsZero() || p.Looks.After(now)) {
-		return nil, p.nextWake(now, tasks, nil)
+	if len(acts) == 0 && len(p.Pending) == 0 {
+		next := p.nextChange(now, tasks)
+		if now.Equal(p.Settled) {
+			p.Looks = next.At
+		} else {
+			p.Looks = p.LooksAgain()
+		}
+		if p.Looks.IsZero() || p.Looks.After(now) {
+			return nil, p.nextWake(now, next, nil), tasks
+		}
 	}
-	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}
+	return p.step(now, slices.Clone(p.Pending), acts), Wake{At: now}, tasks
 }
 
 func (p *Pathway) step(now time.Time, entries []Entry, acts []Act) *Step {
@@ -93,8 +107,8 @@ func (p *Pathway) acts(now time.Time, tasks []Task) []Act {
 	acts = append(acts, p.dueReminders(now)...)
 	acts = append(acts, p.dueAsks(now, tasks)...)
 	acts = append(acts, p.dueNudges(now, tasks)...)
-	if outcome, _, why := p.endingOf(); p.mayEnd(now) {
-		acts = append(acts, Act{Do: EndDeed, Key: "letter", Outcome: outcome, Reason: why})
+	if p.mayEnd(now) {
+		acts = append(acts, Act{Do: EndDeed, Key: "letter", Outcome: p.ending(), Reason: p.endingWhy()})
 	}
 	return acts
 }
@@ -513,8 +527,8 @@ func (p *Pathway) dueReminders(now time.Time) []Act {
 
 // Finished says whether nothing at all is left to do, so that the workflow may complete.
 func (p *Pathway) Finished(now time.Time) bool {
-	step, _ := p.Due(now)
-	return p.Outcome != "" && step == nil && len(p.Outbox) == 0 && len(p.Tasks(now)) == 0 && !now.Before(p.closes())
+	step, _, tasks := p.due(now)
+	return p.Outcome != "" && step == nil && len(p.Outbox) == 0 && len(tasks) == 0 && !now.Before(p.closes())
 }
 
 // closes is when an ended pathway takes nothing more.
@@ -526,14 +540,23 @@ func (p *Pathway) closes() time.Time {
 // comes back by [Pathway.LeavesBy].
 func (p *Pathway) NextWake(now time.Time, underWay map[string]bool) Wake {
 	now = p.onward(now)
-	return p.nextWake(now, p.Tasks(now), underWay)
+	return p.nextWake(now, p.nextChange(now, p.Tasks(now)), underWay)
 }
 
-// nextWake is the next moment at which a pathway looks again by itself.
-func (p *Pathway) nextWake(now time.Time, tasks []Task, underWay map[string]bool) Wake {
-	next := p.nextChange(now, tasks)
+// LooksAgain is when, as of the last written step, something changes by itself next, mails left aside, which go out without a step;
+// zero where nothing does. The records say until then what is owed, and that this pathway sleeps; so it writes a step then, with or
+// without an act.
+func (p *Pathway) LooksAgain() time.Time {
+	if p.Looks.IsZero() && p.Steps > 0 {
+		return p.nextChange(p.Settled, p.Tasks(p.Settled)).At
+	}
+	return p.Looks
+}
+
+// nextWake is the next moment at which a pathway looks again by itself, given when something else than a mail changes.
+func (p *Pathway) nextWake(now time.Time, next Wake, underWay map[string]bool) Wake {
 	at := next.sooner(now)
-	at(p.Looks, "the records are brought up to date")
+	at(p.LooksAgain(), "the records are brought up to date")
 	for _, m := range p.Outbox {
 		if underWay[m.Key] {
 			continue

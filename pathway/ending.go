@@ -55,45 +55,60 @@ func (m *Withdrawal) record(p *Pathway, _ time.Time) (string, *Refusal) {
 // ending says which ending has begun, if any (protocol, section 5). It begins with the record of whoever decides it: the client who
 // withdraws, the therapist who declines, stops or lets lapse, and closing as agreed.
 func (p *Pathway) ending() Outcome {
-	o, _, _ := p.endingOf()
+	o, _ := p.endingOf()
 	return o
 }
 
 // endingSince is the moment of the decision that began the ending: what was done for an earlier one does not count.
 func (p *Pathway) endingSince() time.Time {
-	_, since, _ := p.endingOf()
+	_, since := p.endingOf()
 	return since
 }
 
-func (p *Pathway) endingOf() (outcome Outcome, since time.Time, why string) {
+func (p *Pathway) endingOf() (Outcome, time.Time) {
 	if w := latest(p.Withdrawals, farFuture); w != nil {
-		return WithdrawnByClient, w.At, "the client has withdrawn"
+		return WithdrawnByClient, w.At
 	}
 	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
 		if p.dosed() > 0 {
-			return StoppedAndReferred, e.At, "the therapist decided it: " + e.Reason
+			return StoppedAndReferred, e.At
 		}
-		return DeclinedAndReferred, e.At, "the therapist decided it: " + e.Reason
+		return DeclinedAndReferred, e.At
 	}
 	if s := latest(p.Stops, farFuture); s != nil {
-		why := "the therapist decided it: " + s.Reason
-		if said := p.notWorking(s.At); said != "" {
-			why += "; " + said
-		}
-		return Outcome(s.As), s.At, why
+		return Outcome(s.As), s.At
 	}
 	if r := p.stopReview(); r != nil {
-		why := "the therapist's review decided it: " + r.Reason
-		if said := p.notWorking(r.At); said != "" {
-			why += "; " + said
-		}
-		return StoppedAndReferred, r.At, why
+		return StoppedAndReferred, r.At
 	}
-	if p.closing() {
-		i := p.lastIntegration()
-		return Completed, i.At, fmt.Sprintf("after %d dosing sessions, closing was agreed with the client at %s", p.dosed(), i.Session)
+	if i := p.closing(); i != nil {
+		return Completed, i.At
 	}
-	return "", time.Time{}, ""
+	return "", time.Time{}
+}
+
+// endingWhy says in a sentence whose decision began the ending, with what the measures said then.
+func (p *Pathway) endingWhy() string {
+	ending, since := p.endingOf()
+	var why string
+	switch e, s, r := latest(p.Evaluations, farFuture), latest(p.Stops, farFuture), p.stopReview(); {
+	case ending == "":
+		return ""
+	case ending == WithdrawnByClient:
+		return "the client has withdrawn"
+	case e != nil && e.Decision == Decline:
+		return "the therapist decided it: " + e.Reason
+	case s != nil:
+		why = "the therapist decided it: " + s.Reason
+	case r != nil:
+		why = "the therapist's review decided it: " + r.Reason
+	default:
+		return fmt.Sprintf("after %d dosing sessions, closing was agreed with the client at %s", p.dosed(), p.closing().Session)
+	}
+	if said := p.notWorking(since); said != "" {
+		why += "; " + said
+	}
+	return why
 }
 
 // stopReview is the therapist's latest review that says stop; a dosing session given in spite of it does not take it back.
@@ -111,7 +126,7 @@ func (o Outcome) toldByPerson() bool { return o == StoppedAndReferred || o == De
 
 // endingTasks are what an ending still waits for (protocol, section 5).
 func (p *Pathway) endingTasks(now time.Time) []Task {
-	ending, since, _ := p.endingOf()
+	ending, since := p.endingOf()
 	if ending == "" || p.Outcome != "" {
 		return nil
 	}
@@ -181,7 +196,7 @@ func (p *Pathway) referred(ending Outcome, since time.Time) bool {
 
 // spokenWith says whether the client has heard of an ending from a person, where they must.
 func (p *Pathway) spokenWith() bool {
-	ending, since, _ := p.endingOf()
+	ending, since := p.endingOf()
 	return !ending.toldByPerson() || p.done("conversation", since)
 }
 

@@ -17,6 +17,7 @@ type history struct {
 	w       *witness
 	now     time.Time
 	next    time.Time // when the pathway wants to be woken
+	tasks   []Task    // what is owed as of the last time it was looked
 	cal     Calendar
 	form    *ConsentDocument // which the records will tell of with the next step
 	wakes   int              // since somebody said something
@@ -200,11 +201,12 @@ func (h *history) work() {
 			h.fail("steps without end")
 		}
 		h.deliver()
-		step, wake := h.p.Due(h.now)
+		step, wake, tasks := h.p.due(h.now)
 		if step == nil {
-			if !h.p.Looks.IsZero() && (!h.p.Looks.After(h.now) || wake.At.After(h.p.Looks)) {
-				h.fail("the records say that it looks again at %s, and it looks at %s", h.p.clockTime(h.p.Looks), h.p.clockTime(wake.At))
+			if looks := h.p.LooksAgain(); !looks.IsZero() && (!looks.After(h.now) || wake.At.After(looks)) {
+				h.fail("the records say that it looks again at %s, and it looks at %s", h.p.clockTime(looks), h.p.clockTime(wake.At))
 			}
+			h.tasks = tasks
 			if h.next = wake.At; !h.next.IsZero() && !h.next.After(h.now) {
 				h.fail("it wants to be woken at %s, which is not to come", h.p.clockTime(h.next))
 			}
@@ -230,9 +232,9 @@ func (h *history) work() {
 		h.fail("it ended as %q, and now as %q", h.w.outcome, h.p.Outcome)
 	}
 	if h.watched {
-		h.check(h.w.ladders(h.p, h.p.Tasks(h.now), h.now))
+		h.check(h.w.ladders(h.p, h.tasks, h.now))
 	}
-	if h.p.Outcome == "" && h.next.IsZero() && h.p.booked(Preparation) == nil && len(h.p.Tasks(h.now)) == 0 {
+	if h.p.Outcome == "" && h.next.IsZero() && h.p.booked(Preparation) == nil && len(h.tasks) == 0 {
 		h.fail("nobody is asked for anything, and nothing will happen by itself")
 	}
 }
@@ -377,7 +379,7 @@ func (h *history) oneTurn() {
 		h.restored()
 		return
 	}
-	tasks := h.p.Tasks(h.now)
+	tasks := h.tasks
 	if len(tasks) > 0 && !percent(h.chance, h.idle) {
 		first, most, done := h.Int(0, len(tasks)-1), h.Int(1, 4), 0
 		for i := range tasks { // several messages may arrive together
@@ -498,7 +500,7 @@ func (h *history) fold() {
 			again.Delivered(key)
 		}
 	}
-	again.Woken, again.Refused = h.p.Woken, h.p.Refused
+	again.Woken, again.Looks, again.Refused = h.p.Woken, again.LooksAgain(), h.p.Refused
 	got, _ := json.Marshal(again)
 	want, _ := json.Marshal(h.p)
 	if string(got) != string(want) {
@@ -612,12 +614,12 @@ func (h *history) oblige(t Task) bool {
 		said = said.with("next", string(h.onward()))
 	case "review":
 		said = said.with("reason", "looked at", "decision", of(h.chance, string(OneMoreReview), string(AdjustReview), string(StopReview)))
-		if h.p.closing() {
+		if h.p.closing() != nil {
 			said = said.with("decision", of(h.chance, string(CompleteReview), string(CompleteReview), string(StopReview)))
 		} else if h.p.PrimaryMeasure == Grief {
 			said = said.with("decision", of(h.chance, string(ContinueReview), string(ContinueReview), string(OneMoreReview), string(StopReview)))
 		}
-		if said.text("decision") == string(StopReview) && !h.p.closing() && h.p.dosed() < 4 && percent(h.chance, 60) {
+		if said.text("decision") == string(StopReview) && h.p.closing() == nil && h.p.dosed() < 4 && percent(h.chance, 60) {
 			said = said.with("decision", string(OneMoreReview))
 		}
 	case "talk":

@@ -249,7 +249,7 @@ func (h *house) refused(code RefusalCode, name string, fields ...any) string {
 // decisions is everything but the bookkeeping of messages and steps.
 func (h *house) decisions() string {
 	q := *h.p
-	q.Pending, q.Refused, q.Steps, q.Last, q.Woken, q.Looks, q.Nudges, q.Outbox = nil, nil, 0, "", time.Time{}, time.Time{}, nil, nil
+	q.Pending, q.Refused, q.Steps, q.Last, q.Woken, q.Settled, q.Looks, q.Nudges, q.Outbox = nil, nil, 0, "", time.Time{}, time.Time{}, time.Time{}, nil, nil
 	text, _ := json.Marshal(q)
 	return string(text)
 }

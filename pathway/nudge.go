@@ -166,7 +166,7 @@ func (p *Pathway) dueNudges(now time.Time, tasks []Task) []Act {
 
 // dueNews tell both clinicians, once, that an ending has begun.
 func (p *Pathway) dueNews() []Act {
-	ending, since, _ := p.endingOf()
+	ending, since := p.endingOf()
 	if ending == "" || p.nudged("ending", since).Count > 0 || p.Outcome != "" {
 		return nil
 	}

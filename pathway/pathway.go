@@ -171,9 +171,8 @@ type Pathway struct {
 	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
 	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
 
-	// Looks is when, as of the last written step, something changes by itself next, mails left aside, which go out without a step. The
-	// records say until then what is owed, and that this pathway sleeps; so it writes a step then, with or without an act.
-	Looks time.Time `json:"looks,omitzero"`
+	Settled time.Time `json:"settled,omitzero"` // when the last written step was settled
+	Looks   time.Time `json:"looks,omitzero"`   // what LooksAgain has found since then
 
 	MailNews bool      `json:"mail_news,omitempty"` // the records have something to tell of mail that went out
 	Returned time.Time `json:"returned,omitzero"`   // since when the client's address takes no mail; until it is corrected

@@ -38,7 +38,7 @@ func (m *Review) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	if p.dosed() >= p.Protocol.Dosing.AtMost { // there is no next dosing session to decide about
 		due, both = "", false
 	}
-	if p.closing() && p.completionContested(m.At) != "" {
+	if p.closing() != nil && p.completionContested(m.At) != "" {
 		due, both = "closing", true
 	}
 	if m.Decision == TakeBack {
@@ -145,10 +145,12 @@ func (p *Pathway) askedUntil() time.Time {
 	return p.endingSince().AddDate(0, 0, p.Protocol.Nudges.CallDays)
 }
 
-// closing says whether the client and the therapist have agreed to close.
-func (p *Pathway) closing() bool {
-	i := p.lastIntegration()
-	return i != nil && i.Next == CloseNext && isTrue(i.ClientAgrees)
+// closing is the record by which the client and the therapist have agreed to close, or nil.
+func (p *Pathway) closing() *SessionHeld {
+	if i := p.lastIntegration(); i != nil && i.Next == CloseNext && isTrue(i.ClientAgrees) {
+		return i
+	}
+	return nil
 }
 
 // completionContested says why a pathway that closes does not simply complete; empty where nothing speaks against it.

@@ -98,7 +98,7 @@ func (p *Pathway) Status(now time.Time) Status {
 	tasks := p.Tasks(now)
 	s := Status{
 		Pathway: p.Code, AsOf: now, Enrolled: p.Enrolment.At, Phase: p.Phase(now), Outcome: p.Outcome, Attention: NoAttention, DosingDone: p.dosed(), DosingMost: p.Protocol.Dosing.AtMost,
-		NextWake: p.nextWake(now, tasks, nil).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
+		NextWake: p.nextWake(now, p.nextChange(now, tasks), nil).At, JointSince: p.JointSince, Unwritten: len(p.Pending), Unsent: len(p.Outbox), Zone: p.PracticeZone, Team: p.CareTeam,
 		WaitingOn: []Role{}, Tasks: []TaskView{}, Blocked: []Blocker{}, Sessions: []Session{}, Refused: []Refused{}, Holds: []HoldInForce{},
 	}
 	if _, joint := p.jointDecision(now); !joint { // a clearance may have run out since
@@ -110,7 +110,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		}
 	}
 	if s.Why = p.Why; s.Why == "" {
-		_, _, s.Why = p.endingOf()
+		s.Why = p.endingWhy()
 	}
 	if until := p.deferredUntil(now); until.After(now) && p.ending() == "" {
 		s.DeferredUntil = latest(p.Evaluations, now).ReviewOn

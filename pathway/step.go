@@ -224,7 +224,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 			say("caught-up", "what fell due before the restore was heard of is worked off: its mails are unknown and are not sent again")
 		}
 	}
-	p.Looks = p.nextChange(p.Woken, p.Tasks(p.Woken)).At
+	p.Settled, p.Looks = p.Woken, time.Time{}
 	return done, settled
 }
 

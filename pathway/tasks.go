@@ -66,7 +66,7 @@ func (p *Pathway) Tasks(now time.Time) []Task {
 
 // owedTasks are all tasks but the one that follows from their having waited too long.
 func (p *Pathway) owedTasks(now time.Time) []Task {
-	var all []Task
+	all := make([]Task, 0, 4)
 	for _, c := range p.Calls {
 		if (c.Urgent || c.Until.IsZero() || c.Until.After(now)) && !p.settled(c, now) {
 			t := p.toDo(c.Key, c.Since, day, Coordinator, "reached", "Call the client: %s", c.Why)
@@ -183,13 +183,14 @@ func deferral() []Field {
 // sessionTasks ask for what sessions leave to do.
 func (p *Pathway) sessionTasks(now time.Time) []Task {
 	var all []Task
-	for _, a := range p.Appointments {
+	for i := range p.Appointments {
+		a := &p.Appointments[i]
 		if a.State == Booked && !a.End.After(now) {
 			t := p.task("record/"+a.Name, a.End, hours(p.Protocol.Dosing.RecordWithinHours), "session-held", Therapist, "Record how %s of %s went", a.Name, p.clockTime(a.Start))
-			t.With = recordOf(a)
+			t.With = recordOf(*a)
 			all = append(all, t)
 		}
-		declined := p.ending() != "" && a.ByClient && !a.Over.Before(p.endingSince()) // which is theirs to say
+		declined := a.ByClient && p.ending() != "" && !a.Over.Before(p.endingSince()) // which is theirs to say
 		if missed := a.State == NoShow || a.State == CancelledLate && !declined; missed && a.Kind == Integration && !p.integrated() && p.lastDosed() != nil && !a.Start.Before(p.lastDosed().End) && !p.reached("welfare/"+a.Name) {
 			t := p.toDo("welfare/"+a.Name, a.Over, 0, Coordinator, "reached", "Call the client today and ask how they are: %s was missed", a.Name)
 			t.Who, t.Urgent = []Role{Coordinator, Therapist}, true

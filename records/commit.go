@@ -313,7 +313,7 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 // project writes the read model: where the pathway is and what is owed, as of the step.
 func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
 	status := p.Status(step.At)
-	status.NextWake = p.Looks // by then there is another step; mails go out without one
+	status.NextWake = p.LooksAgain() // by then there is another step; mails go out without one
 	text, err := json.Marshal(status)
 	if err != nil {
 		return err

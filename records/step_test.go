@@ -140,7 +140,7 @@ func (c *client) readModelIsTheStatus() {
 		c.t.Fatal(err)
 	}
 	want := c.p.Status(*row.AsOf)
-	want.NextWake = c.p.Looks
+	want.NextWake = c.p.LooksAgain()
 	var found pathway.Status
 	if err := json.Unmarshal(row.Status, &found); err != nil {
 		c.t.Fatal(err)
