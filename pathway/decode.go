@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -117,33 +116,21 @@ type field struct {
 	found bool
 }
 
-// shapes has what a message's type says of its fields, by [reflect.Type]: every message that arrives asks.
-var shapes sync.Map
-
-// fieldsOf lists what a sender may say in a message: its own fields and those of the envelope.
 func fieldsOf(v reflect.Value) []field {
-	shape, ok := shapes.Load(v.Type())
-	if !ok {
-		shape, _ = shapes.LoadOrStore(v.Type(), shapeOf(v.Type()))
-	}
-	fields := make([]field, 0, len(shape.([]reflect.StructField)))
-	for _, f := range shape.([]reflect.StructField) {
-		fields = append(fields, field{name: f.Name, value: v.FieldByIndex(f.Index), must: f.Tag.Get("must") != ""})
-	}
-	return fields
-}
-
-// shapeOf is a message's fields, under their names in JSON.
-func shapeOf(t reflect.Type) []reflect.StructField {
-	var shape []reflect.StructField
-	for _, f := range reflect.VisibleFields(t) {
-		if !f.IsExported() || f.Anonymous || f.Tag.Get("kap") != "" { // nobody's to say but ours
+	fields := make([]field, 0, v.NumField()+3) // its own and the envelope's
+	for i := range v.NumField() {
+		t := v.Type().Field(i)
+		if !t.IsExported() || t.Tag.Get("kap") != "" { // nobody's to say but ours
 			continue
 		}
-		f.Name, _, _ = strings.Cut(f.Tag.Get("json"), ",")
-		shape = append(shape, f)
+		if t.Anonymous {
+			fields = append(fields, fieldsOf(v.Field(i))...)
+			continue
+		}
+		name, _, _ := strings.Cut(t.Tag.Get("json"), ",")
+		fields = append(fields, field{name: name, value: v.Field(i), must: t.Tag.Get("must") != ""})
 	}
-	return shape
+	return fields
 }
 
 type options interface{ Options() []string }
