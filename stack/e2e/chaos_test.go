@@ -21,7 +21,7 @@ import (
 	"kap/stack/stories"
 )
 
-var harriedClients = flag.Int("harried", 8, "how `many` clients the test of faults carries through them")
+var harriedClients = flag.Int("harried", 24, "how `many` clients the test of faults carries through them")
 
 // Every story is told once in peace. Then many clients live the same stories while the worker, Temporal, PostgreSQL and the
 // inbox are killed, stopped, restarted and made to fail, at random. In the end nobody can tell a client from their twin.
