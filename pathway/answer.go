@@ -60,8 +60,12 @@ func (m *ClientAnswer) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	a.Answer = m.Answer
 	if m.Answer == AnotherTimeAnswer {
-		p.call(now.Truncate(time.Second), answerKey(*a), a.Name, fmt.Sprintf("they need another time for %s, booked for %s; then move-session or cancel-session", a.Name, p.clockTime(a.Start)),
-			a.Start, p.shortNotice(*a, now))
+		since, urgent := now.Truncate(time.Second), p.shortNotice(*a, now)
+		if morning := p.awake(since); urgent && morning.Before(a.Start) { // nobody can call at night, so nobody is woken for it
+			since = later(since, morning)
+		}
+		p.call(since, answerKey(*a), a.Name, fmt.Sprintf("they need another time for %s, booked for %s; then move-session or cancel-session", a.Name, p.clockTime(a.Start)),
+			a.Start, urgent)
 	}
 	return fmt.Sprintf("the client answers for %s, on %s: %s", a.Name, p.clockTime(a.Start), m.Answer.says()), nil
 }
@@ -114,9 +118,10 @@ type Standing string
 
 // What a link is about stands; has been moved or cancelled, so that nothing of it is shown; or is over.
 const (
-	StandsOpen  Standing = "open"
-	StandsMoved Standing = "moved"
-	StandsOver  Standing = "over"
+	StandsOpen      Standing = "open"
+	StandsMoved     Standing = "moved"
+	StandsCancelled Standing = "cancelled"
+	StandsOver      Standing = "over"
 )
 
 // ClientView is the answer to the query "for-client". It says nothing of what a session is for.
@@ -127,13 +132,14 @@ type ClientView struct {
 	Answered AnswerKind `json:"answered,omitempty"`
 	Short    bool       `json:"short,omitempty"` // so near that the client is asked to call
 
-	Zone    string    `json:"zone"`          // the client's
-	Mail    bool      `json:"mail"`          // they get mail
-	Leaving bool      `json:"leaving"`       // they have withdrawn
-	Ended   bool      `json:"ended"`         // nothing more is taken from them
-	Kept    time.Time `json:"kept,omitzero"` // of the session that stays booked although they leave
-	Keeps   bool      `json:"keeps"`         // one is owed to them although they leave, booked or not
-	Crisis  string    `json:"crisis"`        // the crisis line's text
+	Zone       string    `json:"zone"`          // the client's
+	Mail       bool      `json:"mail"`          // they get mail
+	Leaving    bool      `json:"leaving"`       // they have withdrawn
+	Ended      bool      `json:"ended"`         // nothing more is taken from them
+	Kept       time.Time `json:"kept,omitzero"` // of the session that stays booked although they leave
+	KeptOnline bool      `json:"kept_online,omitempty"`
+	Keeps      bool      `json:"keeps"`  // one is owed to them although they leave, booked or not
+	Crisis     string    `json:"crisis"` // the crisis line's text
 }
 
 // ForClient says what a page may show to whoever holds a link. It changes nothing.
@@ -143,7 +149,7 @@ func (p *Pathway) ForClient(q ClientQuestion, now time.Time) ClientView {
 	if !v.Ended && p.dosed() > 0 && !p.integrated() && !p.integrationDeclined() {
 		v.Keeps = true
 		if a := p.booked(Integration); a != nil && a.Start.After(now) {
-			v.Kept = a.Start
+			v.Kept, v.KeptOnline = a.Start, a.Online
 		}
 	}
 	if q.Session == "" {
@@ -155,7 +161,7 @@ func (p *Pathway) ForClient(q ClientQuestion, now time.Time) ClientView {
 	case !now.Before(a.Start) || p.Outcome != "":
 		v.Standing = StandsOver
 	case a.State != Booked:
-		v.Standing = StandsMoved
+		v.Standing = StandsCancelled
 	default:
 		v.Standing, v.Start, v.Online, v.Answered, v.Short = StandsOpen, a.Start.UTC(), a.Online, p.clientSays(*a), p.shortNotice(*a, now)
 	}

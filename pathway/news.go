@@ -137,8 +137,8 @@ func (p *Pathway) lost(s Step, m Mail) {
 	switch {
 	case m.Staff != "" && m.calls():
 		p.callStaff(s.At, m.Staff)
-	case m.Staff == "" && !p.stale(m) && (m.Until.IsZero() || m.Until.After(s.At)):
-		p.call(s.At, m.Key, m.Session, "a mail did not reach the client: "+p.spoken(m), m.Until, p.near(m, s.At))
+	case m.Staff == "" && !p.stale(m) && (m.spokenUntil().IsZero() || m.spokenUntil().After(s.At)):
+		p.call(s.At, m.Key, m.Session, "a mail did not reach the client: "+p.spoken(m), m.spokenUntil(), p.near(m, s.At))
 	}
 }
 

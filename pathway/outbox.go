@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -178,11 +179,23 @@ type Call struct {
 	Unsent  bool      `json:"unsent,omitempty"` // it stands for a mail that says when a session is, and that surely did not go out
 }
 
+// spokenUntil is until when a person can say what a mail did not; zero: for good. A reminder that came too late as a mail can still be
+// spoken until the session begins.
+func (m Mail) spokenUntil() time.Time {
+	if m.Kind == ReminderMail {
+		return m.Start
+	}
+	return m.Until
+}
+
 func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, urgent bool) {
 	if !until.IsZero() && !until.After(at) && !urgent {
 		return
 	}
 	call := Call{Key: "call/" + key, Session: session, Why: why, Since: at, Until: until, Urgent: urgent}
+	if lead := strings.LastIndex(call.Key, "/"); strings.HasPrefix(key, "remind/") { // one call stands for an earlier reminder of the session, too
+		p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return strings.HasPrefix(c.Key, call.Key[:lead+1]) && c.Key != call.Key })
+	}
 	i := slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == call.Key })
 	switch {
 	case i < 0:
@@ -194,7 +207,7 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 
 // callUnsent asks for a call in place of a mail that surely did not go out.
 func (p *Pathway) callUnsent(at time.Time, m Mail, why string, urgent bool) {
-	p.call(at, m.Key, m.Session, why, m.Until, urgent)
+	p.call(at, m.Key, m.Session, why, m.spokenUntil(), urgent)
 	for i := range p.Calls {
 		if c := &p.Calls[i]; c.Key == "call/"+m.Key {
 			c.Unsent = m.Kind == BookedMail || m.Kind == MovedMail

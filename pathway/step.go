@@ -541,11 +541,7 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 		}
 	case a.Mail == UnknownMail:
 		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
-		until := m.Until
-		if m.Kind == ReminderMail { // a person can remind them until it begins
-			until = m.Start
-		}
-		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), until, p.near(m, s.At))
+		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.spokenUntil(), p.near(m, s.At))
 	case a.Mail == RejectedMail:
 		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
 		p.callUnsent(s.At, m, "a mail was not accepted: "+p.spoken(m), p.near(m, s.At))

@@ -99,6 +99,27 @@ func TestAClientWhoNeedsAnotherTimeIsCalled(t *testing.T) {
 			t.Errorf("%s before it: nothing is taken after the call", row.before)
 		}
 	}
+
+	// What is said at night wakes nobody, where the morning is in time.
+	for _, row := range []struct{ begins, hears string }{{"10:00", "08:09"}, {"08:00", "23:00"}} {
+		h := walk(t, 0)
+		a := *h.p.booked(Dosing)
+		begins, _ := clock("begins", row.begins)
+		h.must("move-session", "by", "c-desk", "session", a.Name, "start", rfc(onDay(a.Start.In(newYork()).AddDate(0, 0, 2), begins)))
+		a = *h.p.booked(Dosing)
+		h.until(onDay(a.Start.In(newYork()).AddDate(0, 0, -1), 23*time.Hour))
+		h.reply(a, AnotherTimeAnswer)
+		h.until(onDay(a.Start.In(newYork()), 8*time.Hour+30*time.Minute))
+		var heard []string
+		for _, e := range h.journal {
+			if e.Name == "nudge" && strings.Contains(e.Text, "c-desk") && strings.Contains(e.Text, string(UrgentMail)) {
+				heard = append(heard, e.Recorded.In(newYork()).Format("15:04"))
+			}
+		}
+		if len(heard) == 0 || heard[0] != row.hears {
+			t.Errorf("for a session at %s the front desk hears at %v", row.begins, heard)
+		}
+	}
 }
 
 // A session that was moved, cancelled or has begun takes no answer, and the page of an old link shows nothing of it.
@@ -114,7 +135,7 @@ func TestAnOldLinkIsNotAnswered(t *testing.T) {
 		}, StandsMoved},
 		"cancelled": {func(h *house, a Appointment) {
 			h.must("cancel-session", "by", "c-desk", "session", a.Name, "wish_of", "practice")
-		}, StandsMoved},
+		}, StandsCancelled},
 		"begun": {func(h *house, a Appointment) { h.until(a.Start) }, StandsOver},
 		"ended": {func(h *house, _ Appointment) {
 			withdraw(h)

@@ -71,6 +71,24 @@ func TestSessionReminders(t *testing.T) {
 		}
 	}
 	h := walk(t, 1)
+	a := *h.p.booked(Dosing)
+	for _, r := range h.p.reminders(a) { // the mail service keeps each until it is too late
+		f := h.fork(t)
+		f.until(r.moment.Add(-time.Minute))
+		f.now = r.moment
+		for step, _ := f.p.Due(f.now); step != nil; step, _ = f.p.Due(f.now) {
+			f.p.Settle(*step, f.answer(*step))
+		}
+		f.now = r.end
+		f.work()
+		key := "call/" + reminderKey(a, r.rule.Name)
+		if f.mailed(reminderKey(a, r.rule.Name)) || f.task(key) == nil {
+			t.Errorf("%s, kept by the mail service: owed %v", r.rule.Name, f.keys())
+		}
+		if f.until(a.Start.Add(-time.Second)); r.rule.Name == "2h" && f.task(key) == nil {
+			t.Errorf("%s: nobody is asked to call until it begins: %v", r.rule.Name, f.keys())
+		}
+	}
 	for _, m := range h.sent(ReminderMail) {
 		if want := m.Lead == "48h" && strings.HasPrefix(m.Session, "dosing"); m.Sheet != want {
 			t.Errorf("%s: with the preparation sheet: %v", m.Key, m.Sheet)
@@ -401,6 +419,9 @@ func TestOptingOutOfMailNeverStopsCare(t *testing.T) {
 		f.until(before(a.Start.In(newYork()), hours).Add(time.Minute))
 		if task := f.task("call/remind/dosing-2/r1/" + lead); task == nil || task.By != Coordinator {
 			t.Errorf("%s before it, nobody is asked to call: %v", lead, f.keys())
+		}
+		if f.until(a.Start.Add(-time.Minute)); !slices.Equal(f.calls(), []string{"call/remind/integration-2/r1/48h", "call/remind/dosing-2/r1/2h"}) { // the last stands for those before
+			t.Errorf("a minute before it, owed %v", f.calls())
 		}
 	}
 	h.hold(Dosing)

@@ -293,7 +293,7 @@ func TestLinksThatAreOfNoUse(t *testing.T) {
 	a.Revision = 2
 	shown("moved", http.StatusOK, "The time of this appointment has changed.")
 	a.Revision, a.State = 1, pathway.Cancelled
-	shown("cancelled", http.StatusOK, "The time of this appointment has changed.")
+	shown("cancelled", http.StatusOK, "This appointment has been cancelled.")
 	a.State = pathway.Booked
 	d.a.now = func() time.Time { return a.Start.Add(-time.Hour) } // the pathway's clock is ahead, as a demo's is
 	d.shelf.now = a.Start
@@ -363,7 +363,7 @@ func TestNoMoreMailsOrToLeave(t *testing.T) {
 	d.shelf.p.Outcome = pathway.WithdrawnByClient
 	for _, path := range []string{link, link + "?leave=yes"} {
 		status, page = d.get(path)
-		d.shows(http.StatusOK, status, page, "No more mails will come from us.")
+		d.shows(http.StatusOK, status, page, "What this link was for is over.")
 	}
 	status, _ = d.press(link, "no-mail")
 	d.shows(http.StatusOK, status, "")

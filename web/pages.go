@@ -88,7 +88,7 @@ func at(v pathway.ClientView, practiceZone string) (start, kept moment, err erro
 		start.Date, start.Clock = mail.When(v.Start, theirs, ours, v.Online)
 	}
 	if !v.Kept.IsZero() {
-		kept.Date, kept.Clock = mail.When(v.Kept, theirs, ours, false)
+		kept.Date, kept.Clock = mail.When(v.Kept, theirs, ours, v.KeptOnline)
 	}
 	return start, kept, nil
 }
