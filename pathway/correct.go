@@ -26,6 +26,9 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return m.enrolment(p, now)
 	}
 	name, old := p.fact(m.Entry)
+	if old == nil && slices.Contains(p.Seen, m.Entry) {
+		return "", refuse(BadValue, "correct: entry: found %s, which was corrected or declared void since, or is not corrected at all; expected the id of the entry that stands: `starter show` with --journal lists them", quoted(m.Entry))
+	}
 	if old == nil {
 		return "", refuse(BadValue, "correct: entry: found %s, expected the id of an entry that says what somebody decided, found or did; `starter show` with --journal lists them", quoted(m.Entry))
 	}

@@ -102,6 +102,7 @@ var protocolRules = slices.Concat(
 		"integration-window", "integration of 60 minutes, 24 to 72 hours after it",
 		"integration-booked-together", "booked, and moved, together with its dosing session",
 		"integration-follows-the-record", "where the record says that the dosing session was held earlier, it is moved, or somebody is asked to",
+		"another-time-offered", "what is booked in place of a session that somebody cancelled is at another time",
 		"integration-next", "an integration says another or close",
 		"integration-client-agrees", "nothing more is booked without the client's agreement",
 		"integration-missed", "a missed one: the client is called the same day, and it is booked again",

@@ -258,6 +258,7 @@ func (f field) set(raw json.RawMessage, zone *time.Location) error {
 		if json.Unmarshal(raw, &items) != nil || items == nil || len(items) > 20 {
 			return wrong()
 		}
+		v.Set(reflect.MakeSlice(v.Type(), 0, len(items))) // an empty list is not none
 		for _, item := range items {
 			one := field{name: f.name, value: reflect.New(v.Type().Elem()).Elem()}
 			if err := one.set(item, zone); err != nil {

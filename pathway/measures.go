@@ -65,7 +65,10 @@ func (m *Measure) record(p *Pathway, _ time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s was recorded with this total today already", m.Scale), errAlreadySo
 	}
 	p.Measures = insert(p.Measures, *m)
-	return fmt.Sprintf("%s is recorded", m.Scale) + overtaken(p.Measures, m.At), nil
+	if last := p.measured(m.Scale, farFuture); last.At.After(m.At) {
+		return fmt.Sprintf("%s is recorded; a later one is on record, too", m.Scale), nil
+	}
+	return fmt.Sprintf("%s is recorded", m.Scale), nil
 }
 
 func (m Measure) item9() int {

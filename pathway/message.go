@@ -174,7 +174,7 @@ func Messages() []MessageType {
 			make:    func() message { return &TaskDone{} },
 		}, {
 			Name: "care-team", Roles: everybody,
-			About:   "Gives the client another therapist, prescriber or coordinators. A new therapist's sessions are booked anew.",
+			About:   "Gives the client another therapist, prescriber or coordinators. What is booked is cancelled where the therapist changes, and booked with the new one once nothing else is waited for.",
 			Example: `{"by": "c-desk", "therapist": "t-ortiz", "reason": "parental leave"}`,
 			make:    func() message { return &CareTeamChange{} },
 		}, {
@@ -287,8 +287,7 @@ func (p *Pathway) NobodyHeard() {
 }
 
 func (p *Pathway) miss(e Entry) {
-	if i := slices.IndexFunc(p.Missed, func(m Missed) bool { return m.Name == e.Name }); i >= 0 {
-		p.Missed[i].By = e.By
+	if i := slices.IndexFunc(p.Missed, func(m Missed) bool { return m.Name == e.Name && m.By == e.By }); i >= 0 {
 		return
 	}
 	p.Missed = append(p.Missed, Missed{Name: e.Name, By: e.By, Since: e.Recorded})
@@ -305,7 +304,13 @@ func (p *Pathway) NotCancelled(now time.Time) {
 func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (string, *Refusal) {
 	kind := Message(name)
 	if kind.make == nil {
-		return "", refuse(BadValue, "%q is no message of kap", name)
+		var e struct {
+			By string `json:"by"`
+		}
+		if json.Unmarshal(raw, &e) == nil && CheckStaffID(e.By) == nil {
+			entry.By = e.By
+		}
+		return "", refuse(BadValue, "%s is the name of no message of kap; `starter record --list` has them", quoted(name))
 	}
 	m := kind.make()
 	refusal := decode(name, raw, m, p.zone())

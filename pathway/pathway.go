@@ -188,11 +188,19 @@ type Later struct {
 	At   time.Time `json:"at"`
 }
 
-// Missed is a message that was refused and whose sender could not be told: the last of each name.
+// Missed is a message that was refused and whose sender could not be told: one of each name and sender.
 type Missed struct {
 	Name  string    `json:"name"`
 	By    string    `json:"by,omitempty"` // a staff id, where it had one
 	Since time.Time `json:"since"`        // of the first of them
+}
+
+// task is the key of the task that it leaves.
+func (m Missed) task() string {
+	if m.By == "" {
+		return "refused/" + m.Name
+	}
+	return "refused/" + m.Name + "/" + m.By
 }
 
 // seenAtMost bounds the identities kept; a pathway takes some dozens of messages in its life.

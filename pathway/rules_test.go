@@ -431,3 +431,21 @@ func TestTheProtocolFileIsCheckedByField(t *testing.T) {
 		}
 	}
 }
+
+// What is answered is true of this message, not of its kind.
+func TestAnswersSayWhatIsSo(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.screen()
+	h.measure(PHQ9, 15)
+	if what := h.must("measure", "by", "t-lane", "scale", "pcl-5", "total", 40, "at", rfc(h.now.AddDate(0, 0, -1))).What; what != "PCL-5 is recorded" {
+		t.Errorf("of the first of its scale: %s", what)
+	}
+	if what := h.must("measure", "by", "t-lane", "scale", "pcl-5", "total", 41, "at", rfc(h.now.AddDate(0, 0, -2))).What; what != "PCL-5 is recorded; a later one is on record, too" {
+		t.Errorf("of an earlier one: %s", what)
+	}
+	id := h.p.Measures[len(h.p.Measures)-1].ID
+	h.must("correct", "by", "t-lane", "entry", id, "why", "mistyped", "total", 12)
+	has(t, h.refused(BadValue, "correct", "by", "t-lane", "entry", id, "why", "mistyped", "total", 13), "corrected or declared void since")
+	has(t, h.refused(BadValue, "contact", "by", "c-desk", "availability", []string{}), "any_time true where every time suits")
+}

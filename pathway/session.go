@@ -57,6 +57,7 @@ type Appointment struct {
 	Planned    time.Time    `json:"planned,omitzero"` // the start and the state before it was recorded, for a correction
 	Before     SessionState `json:"before,omitempty"`
 	Unmeasured bool         `json:"unmeasured,omitempty"` // cancelled because the client's measure was missing
+	Unsuited   bool         `json:"unsuited,omitempty"`   // cancelled because somebody asked for it: its time is not offered again
 	Online     bool         `json:"online,omitempty"`     // not at the practice: never a dosing session
 	Unbooked   bool         `json:"unbooked,omitempty"`   // a dosing session that took place without ever having been booked
 	Over       time.Time    `json:"over,omitzero"`        // when it became what it is

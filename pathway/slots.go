@@ -143,6 +143,11 @@ func (p *Pathway) Place(act Act, c Calendar, busy []Span) ActAnswer {
 		}
 		return ActAnswer{Start: s.Start, FollowStart: follow.Start}
 	}
+	for _, x := range p.Appointments {
+		if x.Unsuited {
+			busy = append(busy, Span{x.Start, x.End})
+		}
+	}
 	s, ok := c.find(act.Window, available, busy, fits)
 	if !ok {
 		return ActAnswer{Refused: "no time is free that fits the practice, the therapist and the client"}

@@ -467,6 +467,7 @@ func (p *Pathway) settleCancel(s Step, act Act, answer Answer, tell func(*Fact, 
 		return
 	}
 	a.State, a.Filed, a.ByClient, a.Over, a.Unmeasured = act.State, act.State, act.Reason == byClient, s.At, act.Rule == unmeasured
+	a.Unsuited = act.Request != ""
 	fact := a.fact()
 	fact.State, fact.ByClient, fact.Request = a.State, a.ByClient, act.Request
 	tell(fact, "cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)

@@ -452,6 +452,34 @@ func TestOptingOutOfMailNeverStopsCare(t *testing.T) {
 	}
 }
 
+// Whoever cannot come at a time, or is not there, is not given it again.
+func TestATimeThatWasCancelledIsNotOfferedAgain(t *testing.T) {
+	shows(t, "another-time-offered")
+	t.Parallel()
+	for _, wish := range []string{"client", "practice"} {
+		for _, kind := range []Kind{Preparation, Dosing} {
+			h := newHouse(t)
+			h.screen()
+			if kind == Dosing {
+				h = walk(t, 0)
+			}
+			var had []Span
+			for range 2 {
+				a := *h.p.booked(kind)
+				if slices.ContainsFunc(had, Span{a.Start, a.End}.overlaps) {
+					t.Errorf("%s is booked for %s, after that was cancelled at the %s's wish", a.Name, h.p.clockTime(a.Start), wish)
+				}
+				had = append(had, Span{a.Start, a.End})
+				h.must("cancel-session", "by", "c-desk", "session", a.Name, "wish_of", wish)
+			}
+			first := h.p.appointment(string(kind) + "-1")
+			if a := h.p.booked(kind); a != nil { // a person may choose it all the same
+				h.must("move-session", "by", "c-desk", "session", a.Name, "start", rfc(first.Start))
+			}
+		}
+	}
+}
+
 // A client who moves to another zone is reminded on the clock there.
 func TestAClientWhoMovesAway(t *testing.T) {
 	shows(t, "contact-change", "mail-hours")

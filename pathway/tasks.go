@@ -85,7 +85,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 		if role == "" {
 			role = Coordinator
 		}
-		t := p.toDo("refused/"+m.Name, m.Since, day, role, TaskIsDone, "A message, %s, was not taken, and whoever sent it could not be told: see why under \"Not taken lately\", send it as it should be, or say that this is done", m.Name)
+		t := p.toDo(m.task(), m.Since, day, role, TaskIsDone, "A message, %s, was not taken, and whoever sent it could not be told: see why under \"Not taken lately\", send it as it should be, or say that this is done", m.Name)
 		t.ladder = daily
 		all = append(all, t)
 	}
@@ -663,7 +663,7 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	case m.Task == "gap":
 		p.Gap = time.Time{}
 	case strings.HasPrefix(m.Task, "refused/"):
-		p.Missed = slices.DeleteFunc(p.Missed, func(x Missed) bool { return "refused/"+x.Name == m.Task })
+		p.Missed = slices.DeleteFunc(p.Missed, func(x Missed) bool { return x.task() == m.Task })
 	}
 	return fmt.Sprintf("%s: %s", m.Task, m.Outcome), nil
 }

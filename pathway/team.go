@@ -41,7 +41,7 @@ func (m *CareTeamChange) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	}
 	moved := ""
 	if team.Therapist != p.CareTeam.Therapist {
-		moved = "; what is booked is booked anew with the new therapist"
+		moved = "; what is booked is cancelled, and booked with the new therapist once nothing else is waited for"
 	}
 	p.CareTeam = team
 	return fmt.Sprintf("care team: therapist %s, prescriber %s, coordinators %s%s", team.Therapist, team.Prescriber, strings.Join(team.Coordinators, ", "), moved), nil
@@ -108,6 +108,9 @@ func (m *ContactChange) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	}
 	if m.AnyTime && len(m.Availability) > 0 {
 		return "", refuse(BadValue, "contact: any_time: found true together with availability, expected one or the other")
+	}
+	if m.Availability != nil && len(m.Availability) == 0 {
+		return "", refuse(BadValue, "contact: availability: found an empty list, expected times such as \"tuesday 09:00-13:00\", or any_time true where every time suits")
 	}
 	for i, text := range m.Availability {
 		if _, err := ParseWeekly(text); err != nil {

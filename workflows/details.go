@@ -202,7 +202,7 @@ func (d *sheet) refused() {
 	}
 	d.heading("Not taken lately")
 	for _, r := range slices.Backward(d.Refused) {
-		d.add("- %s, `%s`: %s\n", d.clock(r.At), r.Name, plain(r.Why))
+		d.add("- %s, `%s`: %s\n", d.clock(r.At), strings.ReplaceAll(r.Name, "`", "'"), copyable(r.Why))
 	}
 }
 
@@ -267,6 +267,15 @@ var literal = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "[", `\[`, "
 
 // plain keeps what people wrote from being read as Markdown or as HTML.
 func plain(s string) string { return literal.Replace(strings.Join(strings.Fields(s), " ")) }
+
+// copyable is plain, but for the JSON in it, which is kept as code: the UI would curl its quotes.
+func copyable(s string) string {
+	from, to := strings.Index(s, "{"), strings.LastIndex(s, "}")
+	if from < 0 || to < from {
+		return plain(s)
+	}
+	return plain(s[:from]) + " `" + strings.ReplaceAll(s[from:to+1], "`", "'") + "`" + plain(s[to+1:])
+}
 
 func sentence(s string) string { return strings.TrimSuffix(plain(s), ".") + "." }
 

@@ -136,7 +136,7 @@ func TestARefusalIsShownFirstWhereItsSenderCouldNotBeTold(t *testing.T) {
 	refuse()
 	p.NobodyHeard()
 	inOrder(t, page(p, now), "### Not taken lately", why, why, "### Awaited")
-	if _, err := p.Record("task-done", []byte(`{"by": "t-lane", "task": "refused/prescriber-clearance", "outcome": "done"}`), now); err != nil {
+	if _, err := p.Record("task-done", []byte(`{"by": "t-lane", "task": "refused/prescriber-clearance/t-lane", "outcome": "done"}`), now); err != nil {
 		t.Fatal(err)
 	}
 	inOrder(t, page(p, now), "### Awaited", "### Not taken lately", why)

@@ -5,6 +5,7 @@ package workflows
 import (
 	"encoding/json"
 	"math"
+	"regexp"
 	"slices"
 	"time"
 
@@ -91,6 +92,7 @@ type run struct {
 
 func (r *run) loop(ctx workflow.Context) error {
 	for {
+		r.hearStrays(ctx)
 		r.answering = r.answering || r.poked
 		r.poked = false
 		now := now(ctx)
@@ -284,8 +286,34 @@ func (r *run) sleep(ctx workflow.Context, wake pathway.Wake) error {
 		r.timer = timer{wake.At, future, cancel}
 	}
 	r.slept = true
-	return workflow.Await(ctx, func() bool { return r.poked || r.timer.future != nil && r.timer.future.IsReady() })
+	return workflow.Await(ctx, func() bool {
+		return r.poked || r.timer.future != nil && r.timer.future.IsReady() || len(r.strays(ctx)) > 0
+	})
 }
+
+// strays are the names of signals that are no message: a name mistyped on the command line, which Temporal takes without a word.
+func (r *run) strays(ctx workflow.Context) []string {
+	names := slices.DeleteFunc(workflow.GetUnhandledSignalNames(ctx), func(name string) bool {
+		return name == RestoredSignal || name == NewsSignal || slices.ContainsFunc(r.signals, func(s signal) bool { return s.name == name })
+	})
+	slices.Sort(names)
+	return names
+}
+
+// hearStrays has them refused like any message that is wrong.
+func (r *run) hearStrays(ctx workflow.Context) {
+	for _, name := range r.strays(ctx) {
+		var raw converter.RawValue
+		for channel := workflow.GetSignalChannel(ctx, name); channel.ReceiveAsync(&raw); {
+			if !plainName.MatchString(name) {
+				name = "message" // somebody's own words have no place in a task's name
+			}
+			r.hear(ctx, name, raw)
+		}
+	}
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
 
 type signal struct {
 	name    string
@@ -350,6 +378,7 @@ func (r *run) listen(ctx workflow.Context) error {
 				r.hear(ctx, s.name, raw)
 			}
 		}
+		r.hearStrays(ctx)
 	}
 	return nil
 }

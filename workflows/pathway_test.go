@@ -392,6 +392,8 @@ func TestARefusedSignalFailsNothingAndIsJournalled(t *testing.T) {
 			a.env.SignalWorkflow("prescriber-clearance", json.RawMessage(`{"by":"t-lane","decision":"cleared"}`))
 			a.env.SignalWorkflow("consent", json.RawMessage(`["given"]`))
 			a.env.SignalWorkflow("consent", nil)
+			a.env.SignalWorkflow("consnt", json.RawMessage(`{"by":"t-lane","decision":"given"}`)) // which Temporal takes without a word
+			a.env.SignalWorkflow("Rosa's consent", json.RawMessage(`{}`))
 		case shown == nil:
 			shown = s.Refused
 		default:
@@ -399,11 +401,14 @@ func TestARefusedSignalFailsNothingAndIsJournalled(t *testing.T) {
 		}
 	})
 	a.ended(pathway.Completed, 1)
-	if len(shown) != 3 || !strings.Contains(shown[0].Why, "who is this pathway's therapist; only its prescriber") {
+	if len(shown) != 5 || !strings.Contains(shown[0].Why, "who is this pathway's therapist; only its prescriber") {
 		t.Fatalf("refusals shown: %+v", shown)
 	}
-	if n := strings.Count(a.story(), "rejected"); n != 3 {
-		t.Fatalf("%d refusals in the journal, expected 3\n%s", n, a.story())
+	if n := strings.Count(a.story(), "rejected"); n != 5 {
+		t.Fatalf("%d refusals in the journal, expected 5\n%s", n, a.story())
+	}
+	if s := a.story(); !strings.Contains(s, `"consnt" is the name of no message of kap`) || strings.Contains(s, "Rosa") {
+		t.Errorf("of names that are no message, the journal has\n%s", s)
 	}
 }
 
