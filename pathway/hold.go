@@ -32,6 +32,14 @@ type HoldRelease struct {
 	At   time.Time `json:"at"`
 }
 
+// cause is why it holds, for staff.
+func (h HoldInForce) cause() string {
+	if h.Cause == Restored { // whose sentence begins with the word
+		return h.Why
+	}
+	return fmt.Sprintf("%s, %s", h.Cause, h.Why)
+}
+
 func (h HoldInForce) inForce() bool { return !h.Lifted && len(h.Open()) > 0 }
 
 // held says whether a hold kept sessions from taking place at a moment.

@@ -154,7 +154,7 @@ func (p *Pathway) arrived(m Mail) {
 // callStaff has a coordinator call a member of staff whom a mail that cannot wait may not have reached.
 func (p *Pathway) callStaff(at time.Time, staff string) {
 	key := "staff/" + staff
-	p.call(at, key, "", fmt.Sprintf("Call %s: a mail that they should look may not have reached them", staff), time.Time{}, true)
+	p.call(at, key, "", fmt.Sprintf("Call %s and ask them to look at their tasks: a mail that said so may not have reached them", staff), time.Time{}, true)
 	for i := range p.Calls {
 		if p.Calls[i].Key == "call/"+key {
 			p.Calls[i].Staff = true

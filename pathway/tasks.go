@@ -149,7 +149,7 @@ func (p *Pathway) holdTasks() []Task {
 			due = 0
 		}
 		for _, role := range h.Open() {
-			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, due, "release", role, "%s holds the pathway: %s, %s", h.Name, h.Cause, h.Why)
+			t := p.task("hold/"+h.Name+"/"+string(role), h.Known, due, "release", role, "%s holds the pathway: %s", h.Name, h.cause())
 			t.With = []Field{{"hold", h.Name}, {"reason", "<why>"}}
 			t.Urgent, t.ladder = h.Cause.urgent(), daily
 			if r := p.mayRelease(h, farFuture); r != nil { // what the release rests on comes first
@@ -163,7 +163,7 @@ func (p *Pathway) holdTasks() []Task {
 				if !h.inForce() {
 					holds = "held the pathway until " + p.clockTime(h.Until)
 				}
-				all = append(all, p.informed(h.Name, h.Known, role, "%s %s: %s, %s; say that you know", h.Name, holds, h.Cause, h.Why)...)
+				all = append(all, p.informed(h.Name, h.Known, role, "%s %s: %s; say that you know", h.Name, holds, h.cause())...)
 			}
 		}
 		crisis := h.inForce() && h.Cause == Crisis && (p.deferredUntil(farFuture).IsZero() || latest(p.Evaluations, farFuture).At.Before(h.Since))
