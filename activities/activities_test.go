@@ -78,7 +78,7 @@ func newPost(t *testing.T, base string, timeout time.Duration) *post {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Enrol(t.Context(), person, e); err != nil {
+	if _, err := store.Enrol(t.Context(), person, e); err != nil {
 		t.Fatal(err)
 	}
 	o := &post{t: t, p: p, url: url, database: database, said: &lines{},

@@ -35,7 +35,7 @@ func (o *post) owes(code string, m pathway.Mail) {
 			o.t.Fatal(err)
 		}
 		client := records.Person{GivenName: "Zenon", FamilyName: code, BirthDate: "1990-01-01", Email: "zen." + code + "@client.example", Phone: "+1 555 0199"}
-		if err := o.acts.Store.Enrol(o.t.Context(), client, e); err != nil {
+		if _, err := o.acts.Store.Enrol(o.t.Context(), client, e); err != nil {
 			o.t.Fatal(err)
 		}
 	}

@@ -152,6 +152,7 @@ func (h *history) begin() {
 		}
 	}
 	e.MailPermission = !percent(h.chance, 8)
+	e.AddressReturned = h.returns && percent(h.chance, 10)
 	e.Zone = of(h.chance, "America/New_York", "America/New_York", "America/Los_Angeles", "Europe/Berlin", "Asia/Tokyo", "Pacific/Kiritimati")
 	if percent(h.chance, 10) {
 		e.Availability = []string{of(h.chance, "tuesday 09:00-17:00", "sunday 09:00-17:00"), "friday 08:00-18:00"}
@@ -278,6 +279,9 @@ func (h *history) deliver() {
 		if h.returns && percent(h.chance, 8) {
 			h.hears(News{Event: of(h.chance, MailBounced, MailBounced, MailBlocked, MailDropped, MailReported, MailUnsubscribed), Mail: m,
 				Reason: of(h.chance, OtherReason, BadAddress, BadContent, NotWanted), Former: percent(h.chance, 10)})
+		}
+		if h.returns && percent(h.chance, 1) {
+			h.hears(News{Event: AddressReturned})
 		}
 		if h.folded {
 			h.mails[len(h.steps)] = append(h.mails[len(h.steps)], m.Key)

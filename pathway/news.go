@@ -21,13 +21,15 @@ const (
 	MailDropped      MailEvent = "dropped" // the mail service did not send it
 	MailReported     MailEvent = "reported"
 	MailUnsubscribed MailEvent = "unsubscribed"
-	// AddressCorrected is no word of the mail service's: staff have entered another address.
+	// The last two are no words of the mail service's. Staff have entered another address:
 	AddressCorrected MailEvent = "corrected"
+	// and what another pathway of the client's mailed to their address came back.
+	AddressReturned MailEvent = "returned"
 )
 
 // MailEvents lists them.
 func MailEvents() []MailEvent {
-	return []MailEvent{MailProcessed, MailDeferred, MailDelivered, MailOpened, MailBounced, MailBlocked, MailDropped, MailReported, MailUnsubscribed, AddressCorrected}
+	return []MailEvent{MailProcessed, MailDeferred, MailDelivered, MailOpened, MailBounced, MailBlocked, MailDropped, MailReported, MailUnsubscribed, AddressCorrected, AddressReturned}
 }
 
 // MailReason says why a mail was dropped or came back, by class: what servers say of it may name anybody.
@@ -57,10 +59,13 @@ func (n News) Lost() bool {
 	return n.Event == MailBounced || n.Event == MailBlocked || n.Event == MailDropped
 }
 
-// refuses says whether the mail's address takes no mail at all. Of a reason that is not known the worst is thought: a mail too few is
-// a telephone call, and mails that nobody reads are a session missed.
-func (n News) refuses() bool {
-	return !n.Former && (n.Event == MailBounced || n.Event == MailDropped && n.Reason != BadContent && !n.optsOut())
+// Refuses says whether the client's address takes no mail at all. Of a reason that is not known the worst is thought: a mail too few
+// is a telephone call, and mails that nobody reads are a session missed.
+func (n News) Refuses() bool {
+	if n.Former || n.Mail.Staff != "" {
+		return false
+	}
+	return n.Event == AddressReturned || n.Event == MailBounced || n.Event == MailDropped && n.Reason != BadContent && !n.optsOut()
 }
 
 // optsOut says whether the client wants no mail.
@@ -72,7 +77,7 @@ func (n News) optsOut() bool {
 // unknown says that nobody knew whether the mail had gone out.
 func (n News) Heeded(unknown bool) bool {
 	switch {
-	case n.Event == AddressCorrected:
+	case n.Event == AddressCorrected, n.Event == AddressReturned:
 		return true
 	case n.Mail.Staff != "":
 		return n.Lost() && n.Mail.calls()
@@ -100,6 +105,8 @@ const NewsAtOnce = 50
 // hear asks for news of mail, in a step of its own: nothing is written to the client before it is known whether they can be reached so.
 func (p *Pathway) hear() Act { return Act{Do: HearDeed, Key: fmt.Sprintf("hear/%d", p.Steps+1)} }
 
+const noMailThere = "the client's address takes no mail; until it is corrected, what mail would say is said by telephone"
+
 // settleNews takes in what became of a mail after it was sent.
 func (p *Pathway) settleNews(s Step, n News, tell func(*Fact, string, string, ...any)) {
 	m := n.Mail
@@ -108,6 +115,7 @@ func (p *Pathway) settleNews(s Step, n News, tell func(*Fact, string, string, ..
 		p.Returned = time.Time{}
 		tell(&Fact{What: string(n.Event)}, "address", "%s has corrected the client's address; mail goes to it", n.By)
 		return
+	case n.Event == AddressReturned: // no mail of this pathway's
 	case n.Lost():
 		tell(&Fact{Key: m.Key, Mail: m.Kind, Session: m.Session, What: string(n.Event)}, "mail-returned", "a mail did not arrive (%s): %s", n.Event, m.Key)
 		p.lost(s, m)
@@ -118,9 +126,9 @@ func (p *Pathway) settleNews(s Step, n News, tell func(*Fact, string, string, ..
 	if m.Staff != "" {
 		return
 	}
-	if n.refuses() && p.Returned.IsZero() {
+	if n.Refuses() && p.Returned.IsZero() {
 		p.Returned = s.At
-		tell(&Fact{What: string(n.Event), Since: s.At}, "address", "the client's address takes no mail; until it is corrected, what mail would say is said by telephone")
+		tell(&Fact{What: string(n.Event), Since: s.At}, "address", noMailThere)
 	}
 	if n.optsOut() && p.MailPermission {
 		p.MailPermission = false

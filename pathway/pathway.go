@@ -101,6 +101,8 @@ type Enrolment struct {
 	Contact
 	PracticeZone string   `json:"practice_zone"` // in which sessions keep their wall-clock time
 	Protocol     Protocol `json:"protocol"`
+
+	AddressReturned bool `json:"address_returned,omitempty"` // by the records: mail of another pathway came back from the client's address
 }
 
 // Contact is how and when the client can be reached.
@@ -249,7 +251,12 @@ func Enrol(e Enrolment) (*Pathway, error) {
 	}
 	e.At = e.At.UTC()
 	p := &Pathway{Enrolment: e, Woken: e.At}
-	p.note(e.At, "enrolled", "enrolled under protocol %s", e.Protocol.Version)
+	address := ""
+	if e.AddressReturned {
+		p.Returned = e.At
+		address = "; " + noMailThere
+	}
+	p.note(e.At, "enrolled", "enrolled under protocol %s%s", e.Protocol.Version, address)
 	p.Pending[0].Fact = e.fact()
 	for _, b := range append(p.ineligible(), p.findingCheck(e.At)) {
 		if b.Code != "" {

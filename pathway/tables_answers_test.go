@@ -122,6 +122,34 @@ func TestAClientWhoNeedsAnotherTimeIsCalled(t *testing.T) {
 	}
 }
 
+// How near is late is a number of the practice's: for a cancellation, and for the page that asks for a call.
+func TestHowNearACancellationIsLate(t *testing.T) {
+	shows(t, "late-cancellation", "answer-another-time")
+	t.Parallel()
+	for _, cutOff := range []int{6, 36} {
+		for _, row := range []struct {
+			nearer time.Duration // than the cut-off
+			late   bool
+		}{{-time.Minute, no}, {0, no}, {time.Minute, yes}} {
+			h := newHouse(t, func(e *Enrolment) { e.Protocol.Booking.LateHours = cutOff })
+			h.screen()
+			a := *h.p.booked(Preparation)
+			h.until(a.Start.Add(row.nearer - time.Duration(cutOff)*time.Hour))
+			if v := h.asks(a); v.Short != row.late {
+				t.Errorf("%d hours, %s nearer: the page has %+v", cutOff, row.nearer, v)
+			}
+			h.reply(a, AnotherTimeAnswer)
+			if call := h.task("call/answer/" + a.Name + "/r1"); call == nil || call.Urgent != row.late {
+				t.Errorf("%d hours, %s nearer: %+v", cutOff, row.nearer, call)
+			}
+			h.must("cancel-session", "by", "c-desk", "session", a.Name, "wish_of", "client")
+			if got := h.p.appointment(a.Name).State; (got == CancelledLate) != row.late || !row.late && got != Cancelled {
+				t.Errorf("%d hours, %s nearer: it is %s", cutOff, row.nearer, got)
+			}
+		}
+	}
+}
+
 // A session that was moved, cancelled or has begun takes no answer, and the page of an old link shows nothing of it.
 func TestAnOldLinkIsNotAnswered(t *testing.T) {
 	shows(t, "answer-once")

@@ -140,6 +140,45 @@ func TestACorrectedAddressIsUsedAgain(t *testing.T) {
 	}
 }
 
+// Whoever comes back with an address that took no mail is called about it from the first day, and not mailed.
+func TestAnAddressThatTookNoMailOfAnotherPathway(t *testing.T) {
+	shows(t, "mail-returned", "mail-corrected")
+	t.Parallel()
+	later := func(t *testing.T) *house {
+		h := newHouse(t)
+		h.hear(News{Event: AddressReturned})
+		return h
+	}
+	for is, begin := range map[string]func(*testing.T) *house{
+		"when they were enrolled":   func(t *testing.T) *house { return newHouse(t, func(e *Enrolment) { e.AddressReturned = true }) },
+		"while they were under way": later,
+		"of which it has heard":     func(t *testing.T) *house { h := later(t); h.hear(News{Event: AddressReturned}); return h },
+		"where it had come back too": func(t *testing.T) *house {
+			h := newHouse(t, func(e *Enrolment) { e.AddressReturned = true })
+			h.hear(News{Event: AddressReturned})
+			return h
+		},
+	} {
+		h := begin(t)
+		if task := h.task("address"); task == nil || task.By != Coordinator || task.Message != "contact" || !strings.Contains(task.What, "starter address K7Q2M9") || len(h.calls()) != 0 {
+			t.Errorf("%s: owed %v", is, h.keys())
+		}
+		told := slices.DeleteFunc(slices.Clone(h.journal), func(e Entry) bool { return !strings.Contains(e.Text, "the client's address takes no mail") })
+		if len(told) != 1 {
+			t.Errorf("%s: told %v", is, told)
+		}
+		h.screen()
+		if len(h.p.Appointments) == 0 || len(h.sent(BookedMail)) != 0 || !slices.Contains(h.calls(), "call/booked/preparation-1/r1") {
+			t.Errorf("%s: mailed %v, owed %v", is, h.sent(BookedMail), h.keys())
+		}
+		h.hear(News{Event: AddressCorrected, By: "c-desk"})
+		h.until(h.p.booked(Preparation).Start.Add(-time.Hour))
+		if h.task("address") != nil || len(h.sent(ReminderMail)) == 0 {
+			t.Errorf("%s: after it was corrected: owed %v", is, h.keys())
+		}
+	}
+}
+
 // A mail of which nobody knew, and that went out after all, needs no call; the call about a session cancelled at short notice stands.
 func TestAMailOfWhichNobodyKnewArrives(t *testing.T) {
 	shows(t, "mail-arrived")
@@ -196,6 +235,7 @@ func TestAnUrgentMailToStaffThatCameBack(t *testing.T) {
 		{News{Event: MailBounced}, no, yes},
 		{News{Event: MailUnsubscribed}, no, yes},
 		{News{Event: AddressCorrected}, no, yes},
+		{News{Event: AddressReturned}, no, yes},
 		{News{Event: MailBounced, Mail: Mail{Staff: "t-lane", Kind: DigestMail}}, no, no},
 		{News{Event: MailBounced, Mail: Mail{Staff: "t-lane", Kind: UrgentMail}}, no, yes},
 		{News{Event: MailReported, Mail: Mail{Staff: "t-lane", Kind: UrgentMail}}, no, no},

@@ -88,7 +88,7 @@ func (v *visit) was(kind Kind) bool {
 func (v *visit) standing() bool { return !v.off && v.record == nil }
 
 func newWitness(e Enrolment) *witness {
-	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, zone: mustZone(e.PracticeZone), there: mustZone(e.Zone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
+	return &witness{enrolment: e, team: e.CareTeam, mail: e.MailPermission, returned: e.AddressReturned, zone: mustZone(e.PracticeZone), there: mustZone(e.Zone), forms: []IssuedForm{{ConsentDocument: e.Protocol.Consent}},
 		keys: map[string]bool{}, spoken: map[string]bool{}, gone: map[string]bool{}, doubts: map[string]*doubt{}, heard: map[string]time.Time{}, urgent: map[string]time.Time{}, open: map[string]*watched{}}
 }
 
@@ -810,7 +810,7 @@ func (w *witness) heardOfMail(p *Pathway, news []News, now time.Time) error {
 				return fmt.Errorf("an urgent mail to %s did not arrive, and nobody calls them", n.Mail.Staff)
 			}
 			continue
-		case n.Event == MailBounced && !n.Former, n.Event == MailDropped && !n.Former && !unwanted && n.Reason != BadContent:
+		case n.Event == AddressReturned, n.Event == MailBounced && !n.Former, n.Event == MailDropped && !n.Former && !unwanted && n.Reason != BadContent:
 			w.returned = true
 		}
 		w.mail = w.mail && !unwanted

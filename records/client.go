@@ -48,14 +48,10 @@ func alike(ctx context.Context, q querier, p Person) ([]Known, error) {
 }
 
 // Enrol writes a client (or takes the one whose id is given) and the enrolment, in one transaction, before any workflow is
-// started. seen is what [Store.Alike] has shown the caller: it returns [ErrAlike], and writes nothing, where somebody alike
+// started. It returns the enrolment as written, with what is known of the client's address. seen is what [Store.Alike] has shown the caller: it returns [ErrAlike], and writes nothing, where somebody alike
 // is enrolled who is not among them, because two people may enrol one client at the same moment.
-func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment, seen ...Known) error {
-	text, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	return s.inTransaction(ctx, func(tx pgx.Tx) error {
+func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment, seen ...Known) (pathway.Enrolment, error) {
+	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
 		// One lock for each way of being alike, always in this order, so that no two transactions wait for each other.
 		for _, lock := range []string{`'e-mail ' || lower($4)`, `'name ' || lower($1) || '/' || lower($2) || '/' || $3::date`} {
 			_, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended(`+lock+`, 0)) from (values ($1::text, $2::text, $3::text, $4::text)) v`,
@@ -80,10 +76,19 @@ func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment, s
 				return err
 			}
 		}
+		// Locked, so that whoever learns that the address takes no mail is before this and seen, or after this and tells the new pathway.
+		if err := tx.QueryRow(ctx, `select address_returned from client where id = $1 for share`, person.ID).Scan(&e.AddressReturned); err != nil {
+			return err
+		}
+		text, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, `insert into pathway (code, client, enrolment, enrolled_at, therapist, prescriber) values ($1, $2, $3, $4, $5, $6)`,
 			e.Code, person.ID, text, e.At, e.CareTeam.Therapist, e.CareTeam.Prescriber)
 		return err
 	})
+	return e, err
 }
 
 // Enrolment reads back what was enrolled, to start its workflow. It returns [ErrNotFound] for an unknown code.

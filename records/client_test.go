@@ -182,7 +182,7 @@ func TestOnePersonIsNotEnrolledTwiceAtOnce(t *testing.T) {
 			e := enrolment(t, string([]byte{'B', 'C', 'D', byte('B' + round), byte('A' + i), 'X'}))
 			wg.Go(func() {
 				<-start
-				errs[i] = stores[i%3].Enrol(context.Background(), person, e)
+				_, errs[i] = stores[i%3].Enrol(context.Background(), person, e)
 			})
 		}
 		close(start)
@@ -215,23 +215,23 @@ func TestEnrolTakesWhoeverWasSeenToBeAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = h.store.Enrol(t.Context(), anna(), enrolment(t, "B2B2B2"))
+	_, err = h.store.Enrol(t.Context(), anna(), enrolment(t, "B2B2B2"))
 	if !errors.Is(err, records.ErrAlike) || strings.Contains(strings.ToLower(err.Error()), "anna") {
 		t.Errorf("unseen: found %v", err)
 	}
 	returning := anna()
 	returning.ID = known[0].Client
-	if err := h.store.Enrol(t.Context(), returning, enrolment(t, "B2B2B2")); !errors.Is(err, records.ErrAlike) {
+	if _, err := h.store.Enrol(t.Context(), returning, enrolment(t, "B2B2B2")); !errors.Is(err, records.ErrAlike) {
 		t.Errorf("returning, but unseen: found %v", err)
 	}
 	if n := ask[int](h, `select count(*) from client`); n != 1 {
 		t.Errorf("a refused enrolment has left a client behind: found %d", n)
 	}
-	if err := h.store.Enrol(t.Context(), returning, enrolment(t, "B2B2B2"), known...); err != nil {
+	if _, err := h.store.Enrol(t.Context(), returning, enrolment(t, "B2B2B2"), known...); err != nil {
 		t.Error(err)
 	}
 	// Two at once may have seen the same, and still only one of them is first.
-	if err := h.store.Enrol(t.Context(), returning, enrolment(t, "C3C3C3"), known...); !errors.Is(err, records.ErrAlike) {
+	if _, err := h.store.Enrol(t.Context(), returning, enrolment(t, "C3C3C3"), known...); !errors.Is(err, records.ErrAlike) {
 		t.Errorf("returning a second time: found %v", err)
 	}
 }
@@ -244,13 +244,14 @@ func TestWhatGoesWrongNamesNobody(t *testing.T) {
 	c.work()
 	h.do(`alter table client add constraint nobody check (email <> 'zenobia@client.example') not valid`)
 	zenobia := records.Person{GivenName: "Zenobia", FamilyName: "Palmyra", BirthDate: "1990-04-01", Email: "zenobia@client.example", Phone: "5550199"}
-	err := h.store.Enrol(t.Context(), zenobia, enrolment(t, "B2B2B2"))
+	_, err := h.store.Enrol(t.Context(), zenobia, enrolment(t, "B2B2B2"))
 	nobody(t, records.Plain(err))
 	if !strings.Contains(records.Plain(err), "23514 nobody") {
 		t.Errorf("found %q, expected the constraint's name", records.Plain(err))
 	}
 	zenobia.BirthDate = "Zenobia"
-	nobody(t, records.Plain(h.store.Enrol(t.Context(), zenobia, enrolment(t, "B2B2B2"))))
+	_, err = h.store.Enrol(t.Context(), zenobia, enrolment(t, "B2B2B2"))
+	nobody(t, records.Plain(err))
 
 	h.do(`alter table journal add constraint calm check (text not like '%Zenobia%')`)
 	step := c.next()

@@ -103,12 +103,17 @@ func weigh(ctx context.Context, tx pgx.Tx) (e MailEvent, lost bool, err error) {
 	if err != nil {
 		return e, false, err
 	}
-	// The pathway first and the mail then, as whoever settles a mail locks them.
+	news := pathway.News{Event: e.Event, Reason: e.Reason}
+	if news.Refuses() { // the client first, as whoever corrects an address locks them
+		if _, err := tx.Exec(ctx, `select from client where id = (select client from pathway where code = $1) for no key update`, code); err != nil {
+			return e, false, err
+		}
+	}
+	// The pathway then and the mail last, as whoever settles a mail locks them.
 	end, last, err := lockChain(ctx, tx, code)
 	if err != nil {
 		return e, false, err
 	}
-	news := pathway.News{Event: e.Event, Reason: e.Reason}
 	var status pathway.MailStatus
 	var body []byte
 	var attempts int
@@ -128,8 +133,28 @@ func weigh(ctx context.Context, tx pgx.Tx) (e MailEvent, lost bool, err error) {
 			return e, false, err
 		}
 	}
+	if news.Refuses() { // now that the mail is known
+		if err := addressReturned(ctx, tx, e); err != nil {
+			return e, false, err
+		}
+	}
 	_, err = tx.Exec(ctx, `update mail_event set weighed = true, unheard = $2 where id = $1`, e.ID, news.Heeded(unknown))
 	return e, news.Mail.Staff != "" && news.Lost(), err
+}
+
+// addressReturned notes that a client's address takes no mail, where the mail went to the one that they have now: their next pathway
+// begins with that, and any other that is under way hears of it.
+func addressReturned(ctx context.Context, tx pgx.Tx, e MailEvent) error {
+	_, err := tx.Exec(ctx, `
+		with returned as (
+			update client c set address_returned = true from mail m join pathway p on p.code = m.pathway
+			where m.id = $1 and c.id = p.client and m.address = c.address and not c.address_returned
+			returning c.id, p.code)
+		insert into mail_event (id, pathway, event, at, weighed, unheard)
+		select 'returned-' || gen_random_uuid(), other.code, $2, $3, true, true
+		from returned r join pathway other on other.client = r.id and other.code <> r.code and other.outcome = '' order by other.code`,
+		e.Mail, pathway.AddressReturned, e.At)
+	return err
 }
 
 // settleByEvent settles a mail by what the mail service says of it, with all that was claimed with it. One that it had is sent, and an
@@ -211,7 +236,7 @@ func (s *Store) CorrectAddress(ctx context.Context, code, email, by string) (cod
 	err = s.inTransaction(ctx, func(tx pgx.Tx) error {
 		var client string
 		err := tx.QueryRow(ctx, `
-			update client c set email = $2, address = address + 1 from pathway p where p.code = $1 and p.client = c.id returning c.id::text`, code, email).Scan(&client)
+			update client c set email = $2, address = address + 1, address_returned = false from pathway p where p.code = $1 and p.client = c.id returning c.id::text`, code, email).Scan(&client)
 		if err != nil {
 			return missing(err, "pathway %s", code)
 		}

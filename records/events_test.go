@@ -290,6 +290,173 @@ func TestWhatComesBackFromTheFormerAddressSaysNothingOfThePresentOne(t *testing.
 	}
 }
 
+// again enrols the client anew, as one who comes back.
+func (c *client) again(code string) *client {
+	c.t.Helper()
+	person := anna()
+	person.ID = ask[string](c.house, `select client::text from pathway where code = $1`, c.p.Code)
+	return c.enrol(code, person)
+}
+
+// Whoever comes back after their address took no mail is asked for another one first; one that was corrected is written to.
+// shows: mail-returned, mail-corrected
+func TestTheNextPathwayKnowsThatTheAddressTakesNoMail(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		event    pathway.MailEvent
+		reason   pathway.MailReason
+		before   bool // the address was corrected before it was told
+		after    bool // or after
+		mailable bool
+	}{
+		{event: pathway.MailBounced},
+		{event: pathway.MailDropped, reason: pathway.BadAddress},
+		{event: pathway.MailBounced, before: true, mailable: true},
+		{event: pathway.MailBounced, after: true, mailable: true},
+		{event: pathway.MailBlocked, mailable: true},
+		{event: pathway.MailDropped, reason: pathway.BadContent, mailable: true},
+		{event: pathway.MailUnsubscribed, mailable: true}, // permission is asked for at each enrolment
+	} {
+		c := sentOut(t)
+		correct := func() {
+			if _, err := c.store.CorrectAddress(t.Context(), c.p.Code, "anna@other.example", "c-desk"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if row.before {
+			correct()
+		}
+		c.told("e-1", row.event, row.reason)
+		c.do(`update pathway set outcome = 'completed'`)
+		if row.after {
+			correct()
+		}
+		next := c.again("B2B2B2")
+		next.screen()
+		asked := slices.Contains(next.owed(), "address")
+		called := slices.Contains(next.owed(), "call/"+booked)
+		mails := ask[int](c.house, `select count(*)::int from mail where pathway = 'B2B2B2' and body->>'staff' is null`)
+		if next.p.Mailable() != row.mailable || asked == row.mailable || called == row.mailable || (mails > 0) != row.mailable {
+			t.Errorf("%+v: mailable %v, mails %d, owed %v", row, next.p.Mailable(), mails, next.owed())
+		}
+		if e, err := c.store.Enrolment(t.Context(), "B2B2B2"); err != nil || e.AddressReturned == row.mailable {
+			t.Errorf("%+v: it is written as %v, %v", row, e.AddressReturned, err)
+		}
+		if row.mailable {
+			continue
+		}
+		correct()
+		next.do(`update pathway set started_at = now()`)
+		if next.hears(); !next.p.Mailable() || slices.Contains(next.owed(), "address") {
+			t.Errorf("%+v: after it was corrected: owed %v", row, next.owed())
+		}
+	}
+}
+
+// Mail to staff that comes back says nothing of the client's address.
+// shows: mail-returned
+func TestMailToStaffSaysNothingOfTheClientsAddress(t *testing.T) {
+	t.Parallel()
+	c := sentOut(t)
+	c.do(`update mail set body = body || '{"staff": "t-lane", "kind": "urgent"}'`)
+	c.told("e-1", pathway.MailBounced)
+	if next := c.again("B2B2B2"); !next.p.Mailable() {
+		t.Errorf("owed %v", next.owed())
+	}
+}
+
+// Should a client have two open pathways, what one of them mails in vain the other does not mail either.
+// shows: mail-returned, mail-corrected
+func TestTheOtherPathwayHearsThatTheAddressTakesNoMail(t *testing.T) {
+	t.Parallel()
+	c := sentOut(t)
+	ended, other := c.again("B2B2B2"), c.again("C3C3C3")
+	ended.work()
+	c.do(`update pathway set started_at = now()`)
+	c.do(`update pathway set outcome = 'completed' where code = 'B2B2B2'`)
+	mail := ask[string](c.house, `select id::text from mail where key = $1`, booked)
+	var events []records.MailEvent
+	for _, id := range []string{"e-1", "e-2"} {
+		events = append(events, records.MailEvent{ID: id, Mail: mail, Event: pathway.MailBounced, At: monday()})
+	}
+	if _, err := c.store.TakeEvents(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	c.weighs()
+	codes, err := c.store.NewsToTell(t.Context())
+	if err != nil || !slices.Equal(codes, []string{"C3C3C3", "K7Q2M9"}) {
+		t.Errorf("told are %v, %v", codes, err)
+	}
+	if n := ask[int](c.house, `select count(*)::int from mail_event where event = 'returned'`); n != 1 {
+		t.Errorf("the other pathway is told %d times", n)
+	}
+	c.p.AskAboutMail()
+	c.work()
+	other.p.AskAboutMail()
+	other.work()
+	if other.p.Mailable() || !slices.Contains(other.owed(), "address") || len(other.p.Calls) != 0 {
+		t.Errorf("owed %v", other.owed())
+	}
+	if codes, err := c.store.CorrectAddress(t.Context(), "C3C3C3", "anna@other.example", "c-desk"); err != nil || !slices.Equal(codes, []string{"C3C3C3", "K7Q2M9"}) {
+		t.Errorf("told are %v, %v", codes, err)
+	}
+	for _, p := range []*client{c, other} {
+		p.p.AskAboutMail()
+		if p.work(); !p.p.Mailable() {
+			t.Errorf("%s: owed %v", p.p.Code, p.owed())
+		}
+	}
+}
+
+// While one process weighs what comes back, others enrol the client anew and correct the address: none waits for another in a circle,
+// and no pathway is left to mail in vain.
+// shows: mail-returned
+func TestAnAddressIsLearnedOfWhileItsClientIsEnrolled(t *testing.T) {
+	t.Parallel()
+	c := sentOut(t)
+	mail := ask[string](c.house, `select id::text from mail where key = $1`, booked)
+	client := ask[string](c.house, `select id::text from client`)
+	for round := range 15 {
+		if _, err := c.store.TakeEvents(t.Context(), []records.MailEvent{{ID: string(rune('A' + round)), Mail: mail, Event: pathway.MailBounced, At: monday()}}); err != nil {
+			t.Fatal(err)
+		}
+		known, err := c.store.Alike(t.Context(), anna())
+		if err != nil {
+			t.Fatal(err)
+		}
+		person := anna()
+		person.ID = client
+		code := string([]byte{'B', '2', 'B', '2', 'B', byte('A' + round)})
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, _, err := c.store.WeighEvents(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			if _, err := c.store.Enrol(t.Context(), person, enrolment(t, code), known...); err != nil {
+				t.Error(err)
+			}
+		})
+		if round%3 == 2 {
+			all.Go(func() {
+				if _, err := c.store.CorrectAddress(t.Context(), "K7Q2M9", "anna@client.example", "c-desk"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		knows := ask[bool](c.house, `select (select address_returned from client) = (
+			coalesce((select event from mail_event where pathway = $1 and event in ('returned', 'corrected') order by number desc limit 1),
+				case when (enrolment->>'address_returned')::boolean then 'returned' end, '') = 'returned') from pathway where code = $1`, code)
+		if !knows {
+			t.Errorf("round %d: the records and the new pathway differ about the address", round)
+		}
+		c.do(`update client set address_returned = false`)
+		c.do(`update mail set address = (select address from client)`)
+	}
+}
+
 // Each step tells once: the same step again brings the same news, and the next one none.
 // shows: mail-events
 func TestNewsIsToldWithOneStep(t *testing.T) {

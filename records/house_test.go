@@ -98,15 +98,15 @@ func (h *house) enrol(code string, person records.Person, change ...func(*pathwa
 	for _, c := range change {
 		c(&e)
 	}
-	p, err := pathway.Enrol(e)
-	if err != nil {
-		h.t.Fatal(err)
-	}
 	seen, err := h.store.Alike(h.t.Context(), person)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if err := h.store.Enrol(h.t.Context(), person, e, seen...); err != nil {
+	if e, err = h.store.Enrol(h.t.Context(), person, e, seen...); err != nil {
+		h.t.Fatal(err)
+	}
+	p, err := pathway.Enrol(e)
+	if err != nil {
 		h.t.Fatal(err)
 	}
 	return &client{house: h, p: p, now: e.At}

@@ -59,6 +59,39 @@ func TestEightProcessesMigrateAtOnce(t *testing.T) {
 	}
 }
 
+// What came back before it was kept of the client is found in what the mail service said.
+// shows: mail-returned
+func TestAnAddressThatTookNoMailBefore(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		event, reason, mail string
+		returned            bool
+	}{
+		{"bounced", "", "", true},
+		{"dropped", "address", "", true},
+		{"dropped", "other", "", true},
+		{"dropped", "content", "", false},
+		{"dropped", "reported", "", false},
+		{"blocked", "", "", false},
+		{"bounced", "", `update client set address = 1`, false},
+		{"bounced", "", `update mail set body = body || '{"staff": "t-lane"}'`, false},
+	} {
+		c := sentOut(t)
+		c.do(`alter table client drop column address_returned`)
+		c.do(`update schema_version set version = 8`)
+		c.do(`insert into mail_event (id, pathway, mail, event, reason, at, weighed) select 'e-1', pathway, id, $1, $2, now(), true from mail`, row.event, row.reason)
+		if row.mail != "" {
+			c.do(row.mail)
+		}
+		if err := c.store.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := ask[bool](c.house, `select address_returned from client`); got != row.returned {
+			t.Errorf("%+v: found %v", row, got)
+		}
+	}
+}
+
 func TestReadyOnceTheTablesAreThere(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,41 @@ func TestAnAddressIsCorrected(t *testing.T) {
 		return l.Event == string(pathway.AddressCorrected) && l.By == "c-desk"
 	}) {
 		t.Errorf("found %+v, %v", lines, err)
+	}
+}
+
+// Whoever comes back begins with what is known of their address, so that the front desk asks for another at once.
+// shows: mail-returned
+func TestWhoComesBackWithAnAddressThatTakesNoMail(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	command(t, env, "", anna()...)
+	old := all(t, store)[0].Code
+	execute(t, env, `update pathway set outcome = 'completed'`)
+	execute(t, env, `update client set address_returned = true`)
+	command(t, env, "", anna("--returning", old)...).wants(t, unreachable, "is written")
+	for _, row := range all(t, store) {
+		if e, err := store.Enrolment(t.Context(), row.Code); err != nil || e.AddressReturned != (row.Code != old) {
+			t.Errorf("%s: it is written as %v, %v", row.Code, e.AddressReturned, err)
+		}
+	}
+
+	// Its workflow begins with what was written.
+	execute(t, env, `update pathway set outcome = 'completed'`)
+	given, err := store.Enrolment(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := store.Alike(t.Context(), records.Person{Email: "anna@example.org", BirthDate: "1990-04-01"})
+	if err != nil || len(known) == 0 {
+		t.Fatal(known, err)
+	}
+	given.Code = "K7Q2M9"
+	d := newDesk(strings.NewReader(""), io.Discard, io.Discard, env)
+	e := enrolment{desk: d, store: store}
+	written, err := e.write(t.Context(), records.Person{ID: known[0].Client, Email: "anna@example.org", BirthDate: "1990-04-01"}, given, known)
+	if err != nil || !written.AddressReturned {
+		t.Errorf("it begins with %v, %v", written.AddressReturned, err)
 	}
 }
 

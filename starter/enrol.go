@@ -365,10 +365,11 @@ const codeAttempts = 5
 
 // write draws another code where the one drawn is taken.
 func (e *enrolment) write(ctx context.Context, person records.Person, enrolment pathway.Enrolment, known []records.Known) (pathway.Enrolment, error) {
+	var written pathway.Enrolment
 	var err error
 	for range codeAttempts {
-		_, err = bounded(ctx, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, e.store.Enrol(ctx, person, enrolment, known...)
+		written, err = bounded(ctx, func(ctx context.Context) (pathway.Enrolment, error) {
+			return e.store.Enrol(ctx, person, enrolment, known...)
 		})
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "23505" { // unique_violation
@@ -376,7 +377,7 @@ func (e *enrolment) write(ctx context.Context, person records.Person, enrolment 
 		}
 		enrolment.Code = newCode()
 	}
-	return enrolment, err
+	return written, err
 }
 
 // start starts the workflow of an enrolment that is written. One that runs already is as good.

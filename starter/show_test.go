@@ -28,7 +28,7 @@ func begun(t *testing.T, store *records.Store, code, given string, at time.Time)
 		t.Fatal(wrong)
 	}
 	c.enrolment.Code = code
-	if err := store.Enrol(t.Context(), c.person, c.enrolment); err != nil {
+	if _, err := store.Enrol(t.Context(), c.person, c.enrolment); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Started(t.Context(), code); err != nil {

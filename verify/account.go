@@ -146,7 +146,7 @@ func open(e pathway.Enrolment) (*account, error) {
 		return nil, fmt.Errorf("the practice's zone is unknown")
 	}
 	return &account{began: e, e: e, rules: e.Protocol, team: e.CareTeam, zone: zone, forms: []issued{{version: e.Protocol.Consent.Version}},
-		mails: []permission{{0, e.MailPermission}}, allowed: e.MailPermission, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{}}, nil
+		mails: []permission{{0, e.MailPermission && !e.AddressReturned}}, allowed: e.MailPermission, refused: e.AddressReturned, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{}}, nil
 }
 
 // readStep takes down the entries of one step. What it says of holds is known from its beginning: they follow from its messages, and

@@ -94,7 +94,7 @@ func (h *house) begin(code string, change func(*pathway.Enrolment)) *story {
 		h.t.Fatal(err)
 	}
 	person := records.Person{GivenName: "Given" + code, FamilyName: "Family" + code, BirthDate: "1980-01-01", Email: code + "@client.example", Phone: "+1 555 0100"}
-	if err := h.store.Enrol(h.t.Context(), person, e); err != nil {
+	if _, err := h.store.Enrol(h.t.Context(), person, e); err != nil {
 		h.t.Fatal(err)
 	}
 	s := &story{house: h, p: p, now: e.At, total: 60}

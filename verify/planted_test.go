@@ -287,6 +287,9 @@ var plants = []struct {
 	{"sent-unwanted", "completed", func(j journal) journal {
 		return j.does(j.said("safety-plan", ""), "opted-out", pathway.Fact{What: string(pathway.MailUnsubscribed)})
 	}},
+	{"sent-unwanted", "completed", func(j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.AddressReturned = true })
+	}},
 	{"sent-unwanted", "completed", func(j journal) journal { // another address is no wish to be mailed
 		i := j.said("safety-plan", "")
 		return j.does(i, "address", pathway.Fact{What: string(pathway.AddressCorrected)}).does(i, "opted-out", pathway.Fact{What: string(pathway.MailReported)})

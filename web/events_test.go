@@ -86,7 +86,7 @@ func withMail(t testing.TB) (database *testpg.Gate, store *records.Store, mail s
 	}
 	e := pathway.Enrolment{Code: "K7Q2M9", By: "c-desk", At: time.Now().UTC(), PracticeZone: "America/New_York", Protocol: protocol,
 		CareTeam: pathway.CareTeam{Therapist: "t-lane", Prescriber: "p-singh", Coordinators: []string{"c-desk"}}}
-	if err := store.Enrol(t.Context(), records.Person{GivenName: "Zenobia", FamilyName: "Palmyra", BirthDate: "1990-04-01", Email: "zenobia@client.example", Phone: "+1 555 0101"}, e); err != nil {
+	if _, err := store.Enrol(t.Context(), records.Person{GivenName: "Zenobia", FamilyName: "Palmyra", BirthDate: "1990-04-01", Email: "zenobia@client.example", Phone: "+1 555 0101"}, e); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Started(t.Context(), "K7Q2M9"); err != nil {

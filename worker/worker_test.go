@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -193,6 +194,30 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		}
 		if strings.Contains(problem.String(), "secret") {
 			t.Errorf("%s: a secret is repeated: %s", c.setting, &problem)
+		}
+	}
+}
+
+// Whoever starts a worker reads where mails go, and is warned where people get them.
+func TestAWorkerSaysAtItsStartWhereMailsGo(t *testing.T) {
+	t.Parallel()
+	const links = `msg="links in mails lead to"`
+	for _, c := range []struct {
+		told         []string
+		says, saysNo string
+	}{
+		{nil, `level=INFO msg="mails go to an inbox, and to nobody else" live=false base_url=http://` + nowhere, links},
+		{[]string{"SENDGRID_BASE_URL=", "KAP_SEND_FOR_REAL=yes"}, `level=WARN msg="mails go to people, through SendGrid" live=true base_url=https://api.sendgrid.com`, "an inbox"},
+		{[]string{"KAP_WEB_URL=https://desk.linden.example", "KAP_LINK_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32))}, `level=INFO ` + links + ` web_url=https://desk.linden.example`, "SendGrid"},
+	} {
+		var log bytes.Buffer
+		w, err := setup(told(append(c.told, "KAP_LISTEN=off")...), &log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.close()
+		if !strings.Contains(log.String(), c.says) || strings.Contains(log.String(), c.saysNo) {
+			t.Errorf("%v: said %s", c.told, &log)
 		}
 	}
 }

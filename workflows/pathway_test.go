@@ -109,7 +109,7 @@ func newArc(t *testing.T, change ...func(*pathway.Enrolment)) *arc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Enrol(ctx, records.Person{GivenName: "Anna", FamilyName: "Example", BirthDate: "1990-04-01", Email: client, Phone: "+1 555 0101"}, e); err != nil {
+	if _, err := store.Enrol(ctx, records.Person{GivenName: "Anna", FamilyName: "Example", BirthDate: "1990-04-01", Email: client, Phone: "+1 555 0101"}, e); err != nil {
 		t.Fatal(err)
 	}
 	return &arc{t: t, url: url, store: store, code: e.Code, state: *p, database: database, said: map[string]int{}}

@@ -53,7 +53,7 @@ func (h *house) enrol(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := h.store.Enrol(ctx, person, e, known...); err != nil {
+	if _, err := h.store.Enrol(ctx, person, e, known...); err != nil {
 		return "", err
 	}
 	p, err := pathway.Enrol(e)

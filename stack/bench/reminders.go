@@ -183,7 +183,7 @@ func (h *house) rehearse(e pathway.Enrolment, moment time.Time) (time.Time, erro
 // continued as new has it. The records are written as the worker writes them, and what was written to the client until then
 // counts as sent.
 func (h *house) prepare(ctx context.Context, e pathway.Enrolment, moment time.Time) (due time.Time, err error) {
-	if err := h.store.Enrol(ctx, h.person(e.Code), e); err != nil {
+	if _, err := h.store.Enrol(ctx, h.person(e.Code), e); err != nil {
 		return due, err
 	}
 	p, err := pathway.Enrol(e)
