@@ -48,13 +48,17 @@ func (m moment) Both() string {
 
 // sameDayAs says whether a reminder with this lead goes out on the client's day of the appointment. It is the only case
 // in which "today" is said: a lead of 24h is not always yesterday's, and a mail is sometimes read the day after.
+// Whole days are counted on the practice's wall clock, as pathway counts them when it lets the reminder go.
 func (m moment) sameDayAs(lead string) bool {
 	before, err := time.ParseDuration(lead)
 	if err != nil || before < 0 {
 		return false
 	}
-	start := m.at.In(m.theirs)
-	return date(start) == date(start.Add(-before))
+	goes := m.at.Add(-before)
+	if before%(24*time.Hour) == 0 {
+		goes = m.at.In(m.ours).AddDate(0, 0, -int(before/(24*time.Hour)))
+	}
+	return date(m.at.In(m.theirs)) == date(goes.In(m.theirs))
 }
 
 func date(t time.Time) string { return t.Format("Monday, January 2, 2006") }
