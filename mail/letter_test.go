@@ -253,8 +253,8 @@ func TestWhatEachLetterSays(t *testing.T) {
 }
 
 // unsaid is written out apart from the package's own list, so that neither can quietly lose a word.
-var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|psycho\w*|psychedelic\w*|therap\w*|treat\w*|session\w*|dos(e|ing|age)\w*|prepar\w*|integrat\w*|` +
-	`screen(ing|ed)|clear(ed|ance)|consent\w*|prescri\w*|medic\w*|drug\w*|diagnos\w*|depress\w*|anxi\w*|ptsd|trauma\w*|grief|phq\w*|gad\w*|pcl\w*|` +
+var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|ketalar|psycho\w*|psychedelic\w*|psilo\w*|mdma|therap\w*|counsel\w*|hypnosis|rehab\w*|treat\w*|session\w*|dos(e|ing|age)\w*|prepar\w*|integrat\w*|` +
+	`screen(ing|ed)|clear(ed|ance)|consent\w*|prescri\w*|medic\w*|drug\w*|diagnos\w*|depress\w*|anxi\w*|ptsd|ocd|panic\w*|mental\w*|bipolar\w*|suicid\w*|trauma\w*|grief|phq\w*|gad\w*|pcl\w*|` +
 	`scale\w*|questionnaire\w*|closing|phase\w*|cure\w*|guarant\w*|proven|breakthrough\w*|miracle\w*|success\w*|rates?|journey\w*|trips?|heal\w*|` +
 	`better|improve\w*|refer\w*|stop(ped)?|declin\w*|withdr\w*)\b`)
 
@@ -269,6 +269,7 @@ func TestAnIndiscreetPracticeIsRefused(t *testing.T) {
 		"mail.from":     func(m *practice.Mail) { m.From = "kap@linden.example" },
 		"mail.reply_to": func(m *practice.Mail) { m.ReplyTo = "desk@psychotherapy.example" },
 		"mail.location": func(m *practice.Mail) { m.Location = "The Therapy House" },
+		"mail.phone":    func(m *practice.Mail) { m.Phone = "1-800-MENTAL" },
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
@@ -491,5 +492,41 @@ func TestAPracticesAddressTellsNothing(t *testing.T) {
 	}
 	if p.Mail.Location = "Kapital Square 3, Suite 12"; mail.Discreet(p) != nil {
 		t.Errorf("%s is refused: %v", p.Mail.Location, mail.Discreet(p))
+	}
+}
+
+// Each word of the list is found as people write it; words that only look like one are not.
+// shows: words-neutral
+func TestTheListOfWords(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"Linden Mental Health", "lindenmentalhealth", "Couples Counseling", "a counsellor", "Ketalar", "Psilocybin", "psilo", "MDMA-assisted", "bipolar", "988 Suicide & Crisis Lifeline",
+		"suicidal", "Panic", "OCD clinic", "Rehabilitation Center", "Hypnosis", "hypnotic",
+	} {
+		if mail.Indiscreet(text) == "" {
+			t.Errorf("%s passes", text)
+		}
+	}
+	for _, text := range []string{"Environmental Building", "Epsilon House", "Hispanic Square", "Council Street", "Docdale", "Monumental Way"} {
+		if word := mail.Indiscreet(text); word != "" {
+			t.Errorf("%s is refused: %q", text, word)
+		}
+	}
+}
+
+// The line's number is enough to reach it; its name says on a lock screen what it is for.
+// shows: crisis-line, words-neutral
+func TestAnIndiscreetCrisisTextIsRefused(t *testing.T) {
+	t.Parallel()
+	protocol, err := practice.LoadProtocol("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mail.DiscreetProtocol(protocol); err != nil || protocol.Crisis.Text != crisis {
+		t.Errorf("the built-in text %q: %v", protocol.Crisis.Text, err)
+	}
+	protocol.Crisis.Text = "Call the 988 Suicide & Crisis Lifeline."
+	if err := mail.DiscreetProtocol(protocol); err == nil || !strings.Contains(err.Error(), `crisis.text: found "Suicide" in it, expected whom to call`) {
+		t.Errorf("got %v", err)
 	}
 }
