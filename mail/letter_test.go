@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"text/template"
 	"time"
 	_ "time/tzdata"
 
@@ -528,5 +529,40 @@ func TestAnIndiscreetCrisisTextIsRefused(t *testing.T) {
 	protocol.Crisis.Text = "Call the 988 Suicide & Crisis Lifeline."
 	if err := mail.DiscreetProtocol(protocol); err == nil || !strings.Contains(err.Error(), `crisis.text: found "Suicide" in it, expected whom to call`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A translation is a file of words: no day, hour or place comes from anywhere else.
+func TestAnotherLanguageHasItsOwnDays(t *testing.T) {
+	t.Parallel()
+	german := template.Must(template.Must(mail.Words.Clone()).Parse(`
+		{{define "language"}}de{{end}}
+		{{define "day"}}{{if eq .Weekday 4}}Donnerstag{{else if eq .Weekday 5}}Freitag{{end}}, {{.Day}}. {{if eq .Month 3}}März{{end}}{{end}}
+		{{define "date"}}{{template "day" .}} {{.Year}}{{end}}
+		{{define "clock"}}{{.Format "15:04"}} Uhr {{.ZoneName}}{{end}}
+		{{define "both-clocks"}}{{template "clock" .Theirs}} ({{if not .SameDay}}{{template "date" .Ours}}, {{end}}{{template "clock" .Ours}} {{if .Online}}bei uns{{else}}in der Praxis{{end}}){{end}}`))
+	start := at(t, "2026-03-12T22:00:00Z")
+	for _, row := range []struct {
+		facts mail.Facts
+		says  []string
+	}{
+		{mail.Facts{Kind: mail.Booked, Zone: "Asia/Tokyo", Start: start}, []string{"Freitag, 13. März 2026", "07:00 Uhr JST (Donnerstag, 12. März 2026, 18:00 Uhr EDT in der Praxis)"}},
+		{mail.Facts{Kind: mail.Cancelled, Zone: "America/Chicago", Start: start, Online: true}, []string{"Donnerstag, 12. März 2026 at 17:00 Uhr CDT (18:00 Uhr EDT bei uns)"}},
+		{mail.Facts{Kind: mail.StaffNudge, Waiting: []mail.Waiting{{Code: "K7Q2M9", Since: start}}}, []string{"Donnerstag, 12. März 2026, 18:00 Uhr EDT"}},
+	} {
+		l, err := mail.WriteIn(german, samplePractice(t), row.facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range append(row.says, `<html lang="de">`) {
+			if !strings.Contains(l.HTML, want) {
+				t.Errorf("%s: %q is missing:\n%s", row.facts.Kind, want, seen(l.HTML))
+			}
+		}
+		for _, not := range []string{"March", "Thursday", "Friday", " PM", " AM", "our time", "at the practice"} {
+			if strings.Contains(l.Subject+l.Text+seen(l.HTML), not) {
+				t.Errorf("%s: %q is in it:\n%s", row.facts.Kind, not, l.Text)
+			}
+		}
 	}
 }
