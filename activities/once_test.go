@@ -413,7 +413,7 @@ type moody struct {
 	hang    chan struct{}
 }
 
-var moods = []string{"429", "500", "500", "500", "401", "taken, then dropped", "dropped", "taken, then hung", "hung"}
+var moods = []string{"429", "500", "500", "500", "401", "502", "504", "taken, then 502", "taken, then 504", "taken, then dropped", "dropped", "taken, then hung", "hung"}
 
 func (s *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var sent struct {
@@ -440,6 +440,10 @@ func (s *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status(http.StatusInternalServerError)(w, r)
 	case "401":
 		status(http.StatusUnauthorized)(w, r)
+	case "taken, then 502", "502":
+		status(http.StatusBadGateway)(w, r)
+	case "taken, then 504", "504":
+		status(http.StatusGatewayTimeout)(w, r)
 	case "taken, then dropped", "dropped":
 		drop(w, r)
 	case "taken, then hung", "hung":

@@ -286,10 +286,19 @@ func (c Checkup) tracking(ctx context.Context) Finding {
 	return f
 }
 
-// sandbox hands over a mail as it would go out, which SendGrid looks at and does not send.
+// aDay is when the sandbox's letter is from. Nobody reads it.
+var aDay = time.Date(2026, 3, 3, 15, 0, 0, 0, time.UTC)
+
+// sandbox hands over a mail as it would go out, which SendGrid looks at and does not send. It is one that books: no other has more
+// parts, and were its invitation refused, no appointment's mail would go out.
 func (c Checkup) sandbox(ctx context.Context) Finding {
 	f := Finding{Part: "sandbox send", Verdict: ToMend}
-	m := message(c.Practice, "00000000-0000-0000-0000-000000000000", "", c.Practice.Mail.From, Letter{Subject: "A test", Text: "A test.", HTML: "<p>A test.</p>"})
+	l, err := c.booked()
+	if err != nil {
+		f.Found, f.Mend = "no mail can be written: "+strings.TrimPrefix(err.Error(), "mail: "), "correct mail in the practice's file"
+		return f
+	}
+	m := message(c.Practice, "00000000-0000-0000-0000-000000000000", "", c.Practice.Mail.From, l)
 	m.SetMailSettings(sgmail.NewMailSettings().SetSandboxMode(sgmail.NewSetting(true)))
 	var refused struct {
 		Errors []struct {
@@ -301,7 +310,7 @@ func (c Checkup) sandbox(ctx context.Context) Finding {
 	case err != nil:
 		f.Verdict, f.Found, f.Mend = NotKnown, "no answer", "try again"
 	case status == http.StatusOK:
-		f.Verdict, f.Found = Well, "SendGrid would take a mail of kap's"
+		f.Verdict, f.Found = Well, "SendGrid would take a mail of kap's, with its invitation"
 	case status == http.StatusAccepted:
 		f.Found, f.Mend = "it was taken as a mail to be sent: whoever answers there is not SendGrid", "correct SENDGRID_BASE_URL"
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
@@ -309,15 +318,30 @@ func (c Checkup) sandbox(ctx context.Context) Finding {
 	case status == http.StatusTooManyRequests || status >= 500:
 		f.Verdict, f.Found, f.Mend = NotKnown, fmt.Sprintf("SendGrid answers with status %d", status), "try again later"
 	default:
-		f.Found = fmt.Sprintf("SendGrid refuses it with status %d", status)
+		f.Found, f.Mend = fmt.Sprintf("SendGrid refuses it with status %d", status), "correct mail in the practice's file"
 		for _, e := range refused.Errors {
-			if e.Field != nil && plainField(*e.Field) {
-				f.Found += ", because of " + *e.Field
+			if e.Field == nil || !plainField(*e.Field) {
+				continue
+			}
+			f.Found += ", because of " + *e.Field
+			if strings.HasPrefix(*e.Field, "content") || strings.HasPrefix(*e.Field, "attachments") { // no setting changes these
+				f.Mend = "send no mail to people: those of appointments would be refused, and kap itself has to be changed"
 			}
 		}
-		f.Mend = "correct mail in the practice's file"
 	}
 	return f
+}
+
+// booked is the sample that books.
+func (c Checkup) booked() (Letter, error) {
+	samples, err := Samples(c.Practice, aDay, "")
+	if err != nil {
+		return Letter{}, err
+	}
+	i := slices.IndexFunc(samples, func(s Sample) bool { return s.Facts.Kind == Booked })
+	f := samples[i].Facts
+	f.Links = Links{} // they lead nowhere, and whoever is not SendGrid would send it
+	return Write(c.Practice, f)
 }
 
 // plainField says whether a name is one of SendGrid's fields: nothing else of its answers is shown.

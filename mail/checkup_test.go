@@ -137,7 +137,8 @@ func TestAnAccountOnWhichAllIsWell(t *testing.T) {
 			t.Errorf("found %+v", f)
 		}
 	}
-	for _, off := range []string{`"click_tracking":{"enable":false`, `"open_tracking":{"enable":false`, `"subscription_tracking":{"enable":false`, `"from":{`, `practice.example`} {
+	for _, off := range []string{`"click_tracking":{"enable":false`, `"open_tracking":{"enable":false`, `"subscription_tracking":{"enable":false`, `"from":{`, `practice.example`,
+		`"type":"text/calendar; method=REQUEST","value":"BEGIN:VCALENDAR`, `"attachments":[{`, `"filename":"appointment.ics"`, `Your appointment on `} {
 		if !strings.Contains(string(account.sent), off) {
 			t.Errorf("the mail has no %s: %s", off, account.sent)
 		}
@@ -210,7 +211,12 @@ func TestEachThingThatIsWrongIsNamedWithWhatToMend(t *testing.T) {
 			s.status["/v3/mail/send"] = 400
 			s.body["/v3/mail/send"] = `{"errors": [{"message": "appointments@practice.example", "field": "from.email"}, {"message": "x", "field": "Some Body <x@y.example>"}]}`
 		}, "sandbox send", mail.ToMend, "refuses it with status 400, because of from.email", "practice's file"},
-		"too often": {func(s *sendGrid, _ *mail.Checkup) { s.status["/v3/mail/send"] = 429 }, "sandbox send", mail.NotKnown, "status 429", "later"},
+		"an invitation refused": {func(s *sendGrid, _ *mail.Checkup) {
+			s.status["/v3/mail/send"] = 400
+			s.body["/v3/mail/send"] = `{"errors": [{"message": "x", "field": "content.2.type"}]}`
+		}, "sandbox send", mail.ToMend, "refuses it with status 400, because of content.2.type", "kap itself has to be changed"},
+		"a name that tells": {func(_ *sendGrid, c *mail.Checkup) { c.Practice.Mail.Name = "Ketamine Clinic" }, "sandbox send", mail.ToMend, `no mail can be written: practice: mail.name: found "Ketamine"`, "practice's file"},
+		"too often":         {func(s *sendGrid, _ *mail.Checkup) { s.status["/v3/mail/send"] = 429 }, "sandbox send", mail.NotKnown, "status 429", "later"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

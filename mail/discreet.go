@@ -5,16 +5,18 @@ import (
 	"regexp"
 	"strings"
 
+	"kap/pathway"
 	"kap/practice"
 )
 
 // indiscreet are the words that no mail carries, in any part of it: the treatment and its phases, diagnoses, scales,
 // medicines, and whatever promises or hints at an outcome (protocol, "Words"). It errs on the side of silence.
 var indiscreet = regexp.MustCompile(`(?i)` +
-	`\w*(ketamin|psych|therap|depress|trauma|addict|medicat)\w*|` + // also in one word with others, as in an address
+	`\w*(ketamin|ketalar|psych|psilocy|therap|counsel|depress|bipolar|suicid|mentalhealth|trauma|addict|rehab|hypno|medicat)\w*|` + // also in one word with others, as in an address
+	`\b(mental|psilo|mdma|panic)\w*|` + // words of other meanings end so, such as "environmental", "epsilon" and "Hispanic"
 	`\b(kap|spravato|treat(s|ed|ing|ment|ments)?|session\w*|` +
 	`dos(e|es|ed|ing|age)|infusion\w*|lozenge\w*|prepar\w*|integrat\w*|screening\w*|clearance\w*|consent\w*|` +
-	`prescri\w*|medic\w*|drug\w*|diagnos\w*|anxi\w*|ptsd|grief|griev\w*|` +
+	`prescri\w*|medic\w*|drug\w*|diagnos\w*|anxi\w*|ptsd|ocd|grief|griev\w*|` +
 	`phq\w*|gad|gad-?7|pcl\w*|questionnaire\w*|score\w*|adverse|` +
 	`cur(e|es|ed|ing)|guarantee\w*|proven|breakthrough\w*|miracle\w*|success\w*|journey\w*|trips?|heal(s|ed|ing)?` +
 	`)\b`)
@@ -48,6 +50,15 @@ func Discreet(p practice.Practice) error {
 		if word != "" {
 			return fmt.Errorf("mail: practice: %s: found %q in it, expected nothing about the treatment, because it is read on lock screens", f.field, word)
 		}
+	}
+	return nil
+}
+
+// DiscreetProtocol says the same of what the practice's other file puts into mails and pages, which is the crisis line's text. A
+// pathway keeps that from its enrolment, and [Write] takes it as it is: a mail that does not go out names no line at all.
+func DiscreetProtocol(p pathway.Protocol) error {
+	if word := Indiscreet(p.Crisis.Text); word != "" {
+		return fmt.Errorf("mail: protocol: crisis.text: found %q in it, expected whom to call without a name that tells, such as \"call or text 988\", because mails and pages show it to whoever reads along", word)
 	}
 	return nil
 }

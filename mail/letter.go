@@ -104,6 +104,13 @@ var (
 	textLayout = template.Must(template.New("plain").Parse(plain))
 )
 
+// Phrase is what pages have in common with letters: the words of a link, such as "link/coming", or "language".
+func Phrase(name string) (string, error) {
+	var b strings.Builder
+	err := words.ExecuteTemplate(&b, name, nil)
+	return oneLine(b.String()), err
+}
+
 // Write writes the letter for f in the practice's name. Its errors name the fact that is missing or wrong, or the
 // practice's setting that [Discreet] refuses; they never contain a person's name.
 func Write(p practice.Practice, f Facts) (Letter, error) { return write(words, p, f) }
@@ -112,23 +119,21 @@ func write(words *template.Template, p practice.Practice, f Facts) (Letter, erro
 	if err := Discreet(p); err != nil {
 		return Letter{}, err
 	}
-	v, err := newView(p, f)
+	v, err := newView(words, p, f)
 	if err != nil {
 		return Letter{}, err
 	}
-	say := func(part string) string {
+	always := func(name string) string { // the same in every letter
 		if err != nil {
 			return ""
 		}
 		var b strings.Builder
-		name := string(f.Kind) + "/" + part
-		if strings.HasPrefix(part, "link/") { // they are called the same in every letter
-			name = part
-		}
 		err = words.ExecuteTemplate(&b, name, v)
 		return b.String()
 	}
+	say := func(part string) string { return always(string(f.Kind) + "/" + part) }
 	l := layout{
+		Language:  oneLine(always("language")),
 		Subject:   oneLine(say("subject")),
 		Preheader: oneLine(say("preheader")),
 		Greeting:  oneLine(say("greeting")),
@@ -139,10 +144,10 @@ func write(words *template.Template, p practice.Practice, f Facts) (Letter, erro
 		Location:  p.Mail.Location,
 	}
 	if v.Links.Coming != "" {
-		l.Answers = []link{{oneLine(say("link/coming")), v.Links.Coming}, {oneLine(say("link/another-time")), v.Links.AnotherTime}}
+		l.Answers = []link{{oneLine(always("link/coming")), v.Links.Coming}, {oneLine(always("link/another-time")), v.Links.AnotherTime}}
 	}
 	if v.Links.Leave != "" {
-		l.Leave = link{oneLine(say("link/leave")), v.Links.Leave}
+		l.Leave = link{oneLine(always("link/leave")), v.Links.Leave}
 	}
 	if v.Online { // an address, even below the signature, would send the client there
 		l.Location = ""
@@ -195,7 +200,7 @@ type view struct {
 // waiting is a pathway as staff read of it. Since is a date and a time, or nothing.
 type waiting struct{ Code, Since string }
 
-func newView(p practice.Practice, f Facts) (view, error) {
+func newView(words *template.Template, p practice.Practice, f Facts) (view, error) {
 	ours, err := pathway.Location("zone", p.Zone)
 	if err != nil {
 		return view{}, fmt.Errorf("mail: practice: %w", err)
@@ -224,7 +229,7 @@ func newView(p practice.Practice, f Facts) (view, error) {
 		}
 	case StaffNudge, StaffDigest, StaffUrgent, StaffNews:
 		v.FirstName, v.Links = "", Links{} // a client's, if anybody's
-		v.Waiting, err = waitingSince(f, ours)
+		v.Waiting, err = waitingSince(words, f, ours)
 		return v, err
 	default:
 		return view{}, fmt.Errorf("mail: facts.kind: found %q, expected booked, moved, cancelled, reminder, consent-due, questionnaire-due, letter-ready, staff-nudge, staff-digest, staff-urgent or staff-news", f.Kind)
@@ -236,14 +241,14 @@ func newView(p practice.Practice, f Facts) (view, error) {
 	if f.Start.IsZero() {
 		return view{}, fmt.Errorf("mail: facts.start: found nothing, expected the appointment's start")
 	}
-	v.When = moment{at: f.Start, theirs: theirs, ours: ours, online: v.Online}
+	v.When = moment{words: words, at: f.Start, theirs: theirs, ours: ours, online: v.Online}
 	switch f.Kind {
 	case Moved:
 		if f.Was.IsZero() {
 			return view{}, fmt.Errorf("mail: facts.was: found nothing, expected the start that no longer holds")
 		}
-		v.Was = moment{at: f.Was, theirs: theirs, ours: ours, online: v.Online}
-		v.SameDay = v.When.Date() == v.Was.Date()
+		v.Was = moment{words: words, at: f.Was, theirs: theirs, ours: ours, online: v.Online}
+		v.SameDay = sameDay(f.Start.In(theirs), f.Was.In(theirs))
 	case Reminder:
 		v.Sheet = f.Sheet
 		v.Today = v.When.sameDayAs(f.Lead)
@@ -251,7 +256,7 @@ func newView(p practice.Practice, f Facts) (view, error) {
 	return v, nil
 }
 
-func waitingSince(f Facts, zone *time.Location) ([]waiting, error) {
+func waitingSince(words *template.Template, f Facts, zone *time.Location) ([]waiting, error) {
 	if len(f.Waiting) == 0 {
 		return nil, fmt.Errorf("mail: facts.waiting: found nothing, expected at least one pathway")
 	}
@@ -262,8 +267,12 @@ func waitingSince(f Facts, zone *time.Location) ([]waiting, error) {
 			return nil, fmt.Errorf("mail: facts.waiting[%d].code: found nothing, expected the pathway's code", i)
 		}
 		if !w.Since.IsZero() {
-			m := moment{at: w.Since, theirs: zone, ours: zone}
-			shown.Since = m.Date() + ", " + m.Clock()
+			m := moment{words: words, at: w.Since, theirs: zone, ours: zone}
+			since, err := m.say("date-and-clock", m.here())
+			if err != nil {
+				return nil, fmt.Errorf("mail: the words for %q: %w", f.Kind, err)
+			}
+			shown.Since = since
 		} else if f.Kind != StaffNews {
 			return nil, fmt.Errorf("mail: facts.waiting[%d].since: found nothing, expected since when it waits", i)
 		}
@@ -274,6 +283,7 @@ func waitingSince(f Facts, zone *time.Location) ([]waiting, error) {
 
 // layout is what the page and the plain text arrange.
 type layout struct {
+	Language                     string // its tag (BCP 47)
 	Subject, Preheader, Greeting string
 	Opening, Closing             []paragraph
 	Card                         []string

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"text/template"
 	"time"
 	_ "time/tzdata"
 
@@ -117,6 +118,10 @@ func TestSubjects(t *testing.T) {
 			"Reminder: your appointment on Thursday, March 12", "10:00 AM EDT, 12 Linden Street, Suite 3"},
 		"the day before": {mail.Facts{Kind: mail.Reminder, Lead: "24h", Start: at(t, thursday)},
 			"Reminder: your appointment on Thursday, March 12", "10:00 AM EDT, 12 Linden Street, Suite 3"},
+		"the day before, at the end of a day of 25 hours": {mail.Facts{Kind: mail.Reminder, Lead: "24h", Start: at(t, "2026-11-02T04:30:00Z")},
+			"Reminder: your appointment on Sunday, November 1", "11:30 PM EST, 12 Linden Street, Suite 3"},
+		"the day before, at the end of a day of 23 hours": {mail.Facts{Kind: mail.Reminder, Lead: "24h", Start: at(t, "2026-03-09T03:30:00Z")},
+			"Reminder: your appointment on Sunday, March 8", "11:30 PM EDT, 12 Linden Street, Suite 3"},
 		"two hours before": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Start: at(t, thursday)},
 			"Reminder: your appointment today at 10:00 AM EDT", "Thursday, March 12, 12 Linden Street, Suite 3"},
 		"two hours before, yesterday where the client is": {mail.Facts{Kind: mail.Reminder, Lead: "2h", Zone: "Asia/Tokyo", Start: at(t, "2026-03-12T16:00:00Z")},
@@ -249,8 +254,8 @@ func TestWhatEachLetterSays(t *testing.T) {
 }
 
 // unsaid is written out apart from the package's own list, so that neither can quietly lose a word.
-var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|psycho\w*|psychedelic\w*|therap\w*|treat\w*|session\w*|dos(e|ing|age)\w*|prepar\w*|integrat\w*|` +
-	`screen(ing|ed)|clear(ed|ance)|consent\w*|prescri\w*|medic\w*|drug\w*|diagnos\w*|depress\w*|anxi\w*|ptsd|trauma\w*|grief|phq\w*|gad\w*|pcl\w*|` +
+var unsaid = regexp.MustCompile(`(?i)\b(kap|ketamine|ketalar|psycho\w*|psychedelic\w*|psilo\w*|mdma|therap\w*|counsel\w*|hypnosis|rehab\w*|treat\w*|session\w*|dos(e|ing|age)\w*|prepar\w*|integrat\w*|` +
+	`screen(ing|ed)|clear(ed|ance)|consent\w*|prescri\w*|medic\w*|drug\w*|diagnos\w*|depress\w*|anxi\w*|ptsd|ocd|panic\w*|mental\w*|bipolar\w*|suicid\w*|trauma\w*|grief|phq\w*|gad\w*|pcl\w*|` +
 	`scale\w*|questionnaire\w*|closing|phase\w*|cure\w*|guarant\w*|proven|breakthrough\w*|miracle\w*|success\w*|rates?|journey\w*|trips?|heal\w*|` +
 	`better|improve\w*|refer\w*|stop(ped)?|declin\w*|withdr\w*)\b`)
 
@@ -265,6 +270,7 @@ func TestAnIndiscreetPracticeIsRefused(t *testing.T) {
 		"mail.from":     func(m *practice.Mail) { m.From = "kap@linden.example" },
 		"mail.reply_to": func(m *practice.Mail) { m.ReplyTo = "desk@psychotherapy.example" },
 		"mail.location": func(m *practice.Mail) { m.Location = "The Therapy House" },
+		"mail.phone":    func(m *practice.Mail) { m.Phone = "1-800-MENTAL" },
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
@@ -487,5 +493,76 @@ func TestAPracticesAddressTellsNothing(t *testing.T) {
 	}
 	if p.Mail.Location = "Kapital Square 3, Suite 12"; mail.Discreet(p) != nil {
 		t.Errorf("%s is refused: %v", p.Mail.Location, mail.Discreet(p))
+	}
+}
+
+// Each word of the list is found as people write it; words that only look like one are not.
+// shows: words-neutral
+func TestTheListOfWords(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"Linden Mental Health", "lindenmentalhealth", "Couples Counseling", "a counsellor", "Ketalar", "Psilocybin", "psilo", "MDMA-assisted", "bipolar", "988 Suicide & Crisis Lifeline",
+		"suicidal", "Panic", "OCD clinic", "Rehabilitation Center", "Hypnosis", "hypnotic",
+	} {
+		if mail.Indiscreet(text) == "" {
+			t.Errorf("%s passes", text)
+		}
+	}
+	for _, text := range []string{"Environmental Building", "Epsilon House", "Hispanic Square", "Council Street", "Docdale", "Monumental Way"} {
+		if word := mail.Indiscreet(text); word != "" {
+			t.Errorf("%s is refused: %q", text, word)
+		}
+	}
+}
+
+// The line's number is enough to reach it; its name says on a lock screen what it is for.
+// shows: crisis-line, words-neutral
+func TestAnIndiscreetCrisisTextIsRefused(t *testing.T) {
+	t.Parallel()
+	protocol, err := practice.LoadProtocol("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mail.DiscreetProtocol(protocol); err != nil || protocol.Crisis.Text != crisis {
+		t.Errorf("the built-in text %q: %v", protocol.Crisis.Text, err)
+	}
+	protocol.Crisis.Text = "Call the 988 Suicide & Crisis Lifeline."
+	if err := mail.DiscreetProtocol(protocol); err == nil || !strings.Contains(err.Error(), `crisis.text: found "Suicide" in it, expected whom to call`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A translation is a file of words: no day, hour or place comes from anywhere else.
+func TestAnotherLanguageHasItsOwnDays(t *testing.T) {
+	t.Parallel()
+	german := template.Must(template.Must(mail.Words.Clone()).Parse(`
+		{{define "language"}}de{{end}}
+		{{define "day"}}{{if eq .Weekday 4}}Donnerstag{{else if eq .Weekday 5}}Freitag{{end}}, {{.Day}}. {{if eq .Month 3}}März{{end}}{{end}}
+		{{define "date"}}{{template "day" .}} {{.Year}}{{end}}
+		{{define "clock"}}{{.Format "15:04"}} Uhr {{.ZoneName}}{{end}}
+		{{define "both-clocks"}}{{template "clock" .Theirs}} ({{if not .SameDay}}{{template "date" .Ours}}, {{end}}{{template "clock" .Ours}} {{if .Online}}bei uns{{else}}in der Praxis{{end}}){{end}}`))
+	start := at(t, "2026-03-12T22:00:00Z")
+	for _, row := range []struct {
+		facts mail.Facts
+		says  []string
+	}{
+		{mail.Facts{Kind: mail.Booked, Zone: "Asia/Tokyo", Start: start}, []string{"Freitag, 13. März 2026", "07:00 Uhr JST (Donnerstag, 12. März 2026, 18:00 Uhr EDT in der Praxis)"}},
+		{mail.Facts{Kind: mail.Cancelled, Zone: "America/Chicago", Start: start, Online: true}, []string{"Donnerstag, 12. März 2026 at 17:00 Uhr CDT (18:00 Uhr EDT bei uns)"}},
+		{mail.Facts{Kind: mail.StaffNudge, Waiting: []mail.Waiting{{Code: "K7Q2M9", Since: start}}}, []string{"Donnerstag, 12. März 2026, 18:00 Uhr EDT"}},
+	} {
+		l, err := mail.WriteIn(german, samplePractice(t), row.facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range append(row.says, `<html lang="de">`) {
+			if !strings.Contains(l.HTML, want) {
+				t.Errorf("%s: %q is missing:\n%s", row.facts.Kind, want, seen(l.HTML))
+			}
+		}
+		for _, not := range []string{"March", "Thursday", "Friday", " PM", " AM", "our time", "at the practice"} {
+			if strings.Contains(l.Subject+l.Text+seen(l.HTML), not) {
+				t.Errorf("%s: %q is in it:\n%s", row.facts.Kind, not, l.Text)
+			}
+		}
 	}
 }

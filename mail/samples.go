@@ -36,7 +36,7 @@ func Samples(p practice.Practice, day time.Time, crisis string) ([]Sample, error
 	}
 	here := day.In(ours)
 	start := time.Date(here.Year(), here.Month(), here.Day()+9, 10, 0, 0, 0, ours)
-	away := "Asia/Tokyo"
+	away := "Pacific/Auckland" // where it is the next day by then
 	if _, offset := start.Zone(); offset > 3*60*60 {
 		away = "America/Los_Angeles"
 	}

@@ -133,6 +133,10 @@ func judge(answer *rest.Response) error {
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
 		return nil
 	}
+	// A gateway answers these for what it asked behind it, which may have taken the letter by then.
+	if answer.StatusCode == http.StatusBadGateway || answer.StatusCode == http.StatusGatewayTimeout {
+		return &Unknown{Reason: fmt.Sprintf("a gateway answered with status %d", answer.StatusCode)}
+	}
 	return &Refused{Status: answer.StatusCode, RetryAfter: retryAfter(http.Header(answer.Headers), time.Now())}
 }
 
@@ -162,8 +166,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(wait, time.Second), longestWait)
 }
 
-// Refused is an answer other than 2xx: nothing was sent. (A 502 or 504 is the word of a gateway on SendGrid's side, which
-// SendGrid does not document; it is taken at its word.)
+// Refused is an answer other than 2xx, and other than a gateway's 502 or 504: nothing was sent.
 type Refused struct {
 	Status     int           // HTTP's
 	RetryAfter time.Duration // what the answer asked for, 1 second to 1 hour; 0 where it asked for nothing
@@ -191,7 +194,8 @@ type NotSent struct {
 
 func (e *NotSent) Error() string { return "mail: not sent: " + e.Reason }
 
-// Unknown is a failure after the server may have read the request: the letter may or may not have been sent.
+// Unknown is a failure after the server may have read the request, a gateway's answer among them: the letter may or may not
+// have been sent.
 type Unknown struct {
 	Reason string // one of a few fixed phrases
 }

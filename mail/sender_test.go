@@ -160,6 +160,8 @@ func TestMayHaveBeenSent(t *testing.T) {
 		"the server accepts, then drops":     {handle: drop, timeout: enough},
 		"the server answers something else":  {handle: babble, timeout: enough},
 		"the server stops within its answer": {handle: stopWithinHeader, timeout: enough},
+		"a gateway found nobody behind it":   {handle: answering(http.StatusBadGateway, nil), timeout: enough},
+		"a gateway was kept waiting":         {handle: answering(http.StatusGatewayTimeout, map[string]string{"Retry-After": "7"}), timeout: enough},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

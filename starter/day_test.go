@@ -297,6 +297,17 @@ func TestThePracticesFilesAreChecked(t *testing.T) {
 	} {
 		t.Run(row.is, func(t *testing.T) { command(t, env, "", "practice", "check", row.path).wants(t, row.exit, row.says) })
 	}
+	numbers, err := os.ReadFile("../practice/protocol.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	telling := filepath.Join(t.TempDir(), "protocol.yaml")
+	if err := os.WriteFile(telling, []byte(strings.Replace(string(numbers), "call or text 988 at", "call the Suicide & Crisis Lifeline at", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{{"practice", "check"}, {"mail", "preview", "--to", t.TempDir()}, anna()} {
+		command(t, append(env, "KAP_PROTOCOL="+telling), "", line...).wants(t, misuse, telling+`: crisis.text: found "Suicide" in it, expected whom to call without a name that tells`)
+	}
 	command(t, []string{"DATABASE_URL=postgres://kap@" + nowhere + "/kap"}, "", "practice", "check").wants(t, done, "database does not answer: the care teams of open pathways")
 }
 

@@ -201,6 +201,9 @@ func (d *desk) checkAll(all []particulars, problems []error) ([]candidate, error
 	if err != nil {
 		return nil, err
 	}
+	if err := discreet(s, house, protocol); err != nil { // a pathway keeps what its clients read
+		return nil, err
+	}
 	check := checker{house, protocol, d.now()}
 	var candidates []candidate
 	for _, p := range all {

@@ -16,9 +16,9 @@ import (
 const doctorHelp = `Says where mails go, and looks at what has to be right at SendGrid before they
 go to people: that the key may send, that the sender is known there, that the
 region is the key's, that delivery events are told of, signed, and with which
-key; and that a mail of kap's would be taken, with SendGrid's sandbox, which
-sends nothing. For each it says what it found, and what to mend. It changes
-nothing, and shows no key.
+key; and that a mail of kap's with an invitation would be taken, by SendGrid's
+sandbox, which sends nothing. For each it says what it found, and what to mend.
+It changes nothing, and shows no key.
 
 Give it the settings that the worker has. To look before the worker sends
 anything, give them to this command alone.

@@ -62,6 +62,9 @@ func (d *desk) preview(args []string, protocolFile, to string) error {
 	if err != nil {
 		return err
 	}
+	if err := discreet(files, house, protocol); err != nil {
+		return err
+	}
 	samples, err := mail.Samples(house, d.now(), protocol.Crisis.Text)
 	if err != nil {
 		return err
@@ -70,7 +73,7 @@ func (d *desk) preview(args []string, protocolFile, to string) error {
 	for _, s := range samples {
 		l, err := mail.Write(house, s.Facts)
 		if err != nil {
-			return usage("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: "))
+			return err
 		}
 		p := previewed{Sample: s, Letter: l, Staff: len(s.Facts.Waiting) > 0}
 		name, address := s.Facts.FirstName, mail.SampleAddress

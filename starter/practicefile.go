@@ -61,13 +61,24 @@ func (d *desk) filesAskedFor(args []string, protocolFile string) (settings, prac
 	return files, house, protocol, err
 }
 
+// discreet holds what clients will read to the list of words, and names the file.
+func discreet(files settings, house practice.Practice, protocol pathway.Protocol) error {
+	if err := mail.Discreet(house); err != nil {
+		return usage("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: "))
+	}
+	if err := mail.DiscreetProtocol(protocol); err != nil {
+		return usage("%s: %s", or(files["KAP_PROTOCOL"], "the built-in clinical numbers"), strings.TrimPrefix(err.Error(), "mail: protocol: "))
+	}
+	return nil
+}
+
 func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile string) error {
 	files, house, protocol, err := d.filesAskedFor(args, protocolFile)
 	if err != nil {
 		return err
 	}
-	if err := mail.Discreet(house); err != nil {
-		return usage("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: "))
+	if err := discreet(files, house, protocol); err != nil {
+		return err
 	}
 	d.sayPractice(or(files["KAP_PRACTICE"], "the sample practice"), house)
 	d.say("\n%s", indented("", fmt.Sprintf("%s: version %s, consent form %s in force from %s.", or(files["KAP_PROTOCOL"], "the built-in clinical numbers"), protocol.Version, protocol.Consent.Version, protocol.Consent.InForce)))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -456,6 +457,29 @@ func TestThePagesAreDiscreet(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(folder, name+".html"), []byte(page), 0o600); err != nil {
 				t.Error(err)
 			}
+		}
+	}
+}
+
+// What the mail calls a link, its page calls the button, in the letter's language: both read one file.
+func TestAPageSaysWhatTheMailSays(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	language, err := mail.Phrase("language")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for purpose, name := range map[links.Purpose]string{links.Coming: "link/coming", links.AnotherTime: "link/another-time"} {
+		says, err := mail.Phrase(name)
+		if err != nil || says == "" {
+			t.Fatalf("%s: %q, %v", name, says, err)
+		}
+		_, page := d.get(d.link(purpose))
+		if !strings.Contains(page, `">`+html.EscapeString(says)+`</button>`) || !strings.Contains(page, `<html lang="`+language+`">`) {
+			t.Errorf("%s: the page says %s", name, page)
+		}
+		if strings.Contains(words, says) || strings.Contains(words, `lang="`+language) {
+			t.Errorf("%s: the pages have %q, or their language, a second time", name, says)
 		}
 	}
 }

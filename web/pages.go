@@ -29,6 +29,7 @@ var policy = func() string {
 var layouts = htmltemplate.Must(htmltemplate.New("pages").Option("missingkey=error").Funcs(htmltemplate.FuncMap{
 	"style":  func() htmltemplate.CSS { return htmltemplate.CSS(style) },
 	"tel":    mail.Tel,
+	"say":    mail.Phrase,
 	"button": func(s sheet, says, words string) button { return button{s.Path, says, words} },
 }).Parse(words))
 
@@ -85,10 +86,10 @@ func at(v pathway.ClientView, practiceZone string) (start, kept moment, err erro
 		return start, kept, err
 	}
 	if !v.Start.IsZero() {
-		start.Date, start.Clock = mail.When(v.Start, theirs, ours, v.Online)
+		start.Date, start.Clock, err = mail.When(v.Start, theirs, ours, v.Online)
 	}
-	if !v.Kept.IsZero() {
-		kept.Date, kept.Clock = mail.When(v.Kept, theirs, ours, v.KeptOnline)
+	if err == nil && !v.Kept.IsZero() {
+		kept.Date, kept.Clock, err = mail.When(v.Kept, theirs, ours, v.KeptOnline)
 	}
-	return start, kept, nil
+	return start, kept, err
 }

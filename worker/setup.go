@@ -52,6 +52,9 @@ func setup(environ []string, stderr io.Writer) (*service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("KAP_PROTOCOL: %w", program.FirstLine(err))
 	}
+	if err := mail.DiscreetProtocol(protocol); err != nil {
+		return nil, fmt.Errorf("KAP_PROTOCOL: %w", err)
+	}
 	mailTo, live, err := s.Where()
 	if err != nil {
 		return nil, err

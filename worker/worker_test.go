@@ -171,6 +171,14 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
+	telling := filepath.Join(t.TempDir(), "protocol.yaml")
+	numbers, err := os.ReadFile("../practice/protocol.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(telling, bytes.Replace(numbers, []byte("call or text 988 at"), []byte("call the Suicide & Crisis Lifeline at"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ setting, says string }{
 		{"DATABASE_URL=", "DATABASE_URL: found nothing"},
 		{"DATABASE_URL=host=x port=secret", "DATABASE_URL: found something that is not"},
@@ -183,6 +191,7 @@ func TestWhatIsWrongIsRefusedByItsName(t *testing.T) {
 		{"KAP_WEB_URL=http://desk.linden.example", `KAP_WEB_URL: found "http://desk.linden.example", expected https`},
 		{"KAP_PRACTICE=missing.yaml", "KAP_PRACTICE: found no file missing.yaml"},
 		{"KAP_PROTOCOL=missing.yaml", "KAP_PROTOCOL: found no file missing.yaml"},
+		{"KAP_PROTOCOL=" + telling, `KAP_PROTOCOL: mail: protocol: crisis.text: found "Suicide" in it, expected whom to call`},
 		{"KAP_LISTEN=" + taken.Addr().String(), "KAP_LISTEN: found " + taken.Addr().String() + ", which another program listens on"},
 		{"KAP_LISTEN=203.0.113.1:9464", "KAP_LISTEN: found 203.0.113.1:9464, on which this program cannot listen"},
 		{"KAP_LOG_LEVEL=loud", `KAP_LOG_LEVEL: found "loud"`},

@@ -131,6 +131,8 @@ func TestAnswersByLinks(t *testing.T) {
 		}
 	}
 	p.page(http.MethodGet, leave+"?leave=yes", "", http.StatusOK, "Do you want to leave?")
+	telephone := browse(t, 6*time.Minute)
+	telephone.readable(coming, another, leave, leave+"?leave=yes", coming+"x")
 	if after := p.count(`select count(*) from journal where pathway = $1 and kind = 'taken'`); after != before || p.answered("preparation-1") != "" || len(p.status().Tasks) != owed {
 		t.Errorf("a scanner opened %d links, and the journal has %d entries more; the tasks are %s", opened, after-before, shown(p.status().Tasks))
 	}
@@ -140,6 +142,7 @@ func TestAnswersByLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.page(http.MethodPost, coming, "coming", http.StatusServiceUnavailable, "We cannot take your answer right now.", "+1 555 0100")
+	telephone.readable(coming)
 	if err := h.Resume(p.ctx, machine.Temporal); err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +157,7 @@ func TestAnswersByLinks(t *testing.T) {
 		t.Errorf("the client answered %q", said)
 	}
 	p.page(http.MethodPost, another, "another-time", http.StatusOK, "You have told us that you need another time.")
+	telephone.readable(another)
 	p.awaitTask("call/answer/preparation-1/r1", true)
 	p.settle()
 	if n := p.count(`select count(*) from journal where pathway = $1 and kind = 'taken' and name = 'answer' and by = 'client.link'`); n != 2 {
@@ -180,6 +184,7 @@ func TestAnswersByLinks(t *testing.T) {
 	p.page(http.MethodPost, coming, "coming", http.StatusOK, "The time of this appointment has changed.")
 	moved := linksOf(p.newest(to, "Your appointment on "+start.Format("Monday, January 2")+" has moved"))
 	p.page(http.MethodPost, moved["I'll be there"], "coming", http.StatusOK, "You have told us that you will be there.")
+	telephone.readable(coming, moved["I'll be there"]) // what has moved, and what was answered
 	if said := p.answered("preparation-1"); said != pathway.ComingAnswer {
 		t.Errorf("of the new time the client answered %q", said)
 	}
@@ -188,11 +193,13 @@ func TestAnswersByLinks(t *testing.T) {
 	p.forward(session(t, p.status(), "preparation-1").Start.Add(time.Minute))
 	p.page(http.MethodPost, moved["I need another time"], "another-time", http.StatusOK, "There is nothing to answer any more.") // it is asked on its own clock
 	p.page(http.MethodGet, moved["I need another time"], "", http.StatusOK, "There is nothing to answer any more.")
+	telephone.readable(moved["I need another time"])
 
 	// No more mails, and to leave: in two steps.
 	p.page(http.MethodPost, leave, "no-mail", http.StatusOK, "You get no more mails from us.")
 	p.page(http.MethodGet, leave+"?leave=yes", "", http.StatusOK, "Do you want to leave?", "988")
 	p.page(http.MethodPost, leave, "leave", http.StatusOK, "You have told us that you leave.", "988")
+	telephone.readable(leave)
 	p.settle()
 	if s := p.status(); s.Phase != pathway.Stopping || !owes(s, "referral") || !owes(s, "letter") {
 		t.Errorf("the client has left, and the pathway is %s: %s", s.Phase, shown(s.Tasks))
