@@ -94,7 +94,10 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 	begun(t, store, "B2B2B2", "Bartholomew", time.Now())
 	begun(t, store, "C3C3C3", "Carla", time.Now())
 	begun(t, store, "D4D4D4", "Demo", time.Now())
-	execute(t, env, `update pathway set outcome = 'completed', phase = 'ended' where code = 'C3C3C3'`)
+	begun(t, store, "F6F6F6", "Fred", time.Now())
+	execute(t, env, `update pathway set outcome = 'completed', phase = 'ended' where code in ('C3C3C3', 'F6F6F6')`)
+	execute(t, env, `update pathway set attention = 'urgent' where code = 'F6F6F6'`) // an adverse event after the ending
+	execute(t, env, `update pathway set attention = 'task' where code = 'C3C3C3'`)
 	execute(t, env, `update pathway set next_wake = now() - interval '3 hours' where code = 'B2B2B2'`)
 	execute(t, env, `update pathway set as_of = now() + interval '90 days', next_wake = now() + interval '91 days' where code = 'D4D4D4'`)
 	execute(t, env, `update pathway set attention = 'urgent', next_session = now() + interval '4 days' where code = 'K7Q2M9'`)
@@ -114,12 +117,13 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 		args  string
 		codes string
 	}{
-		{"--attention", "K7Q2M9 B2B2B2"},
+		{"", "K7Q2M9 F6F6F6 B2B2B2 D4D4D4"},
+		{"--attention", "K7Q2M9 F6F6F6 B2B2B2"},
 		{"--phase screening", "K7Q2M9 B2B2B2 D4D4D4"},
-		{"--phase ended", "C3C3C3"},
+		{"--phase ended", "F6F6F6 C3C3C3"},
 		{"--phase dosing", ""},
 		{"--waiting-on coordinator", ""},
-		{"--all", "K7Q2M9 B2B2B2 C3C3C3 D4D4D4"},
+		{"--all", "K7Q2M9 F6F6F6 B2B2B2 D4D4D4 C3C3C3"},
 	} {
 		s := command(t, env, "", append([]string{"list", "--json"}, strings.Fields(c.args)...)...)
 		s.wants(t, done)
