@@ -119,7 +119,17 @@ func TestTheDayShowsWhatTheClientAnswered(t *testing.T) {
 		s.wants(t, done, "The next seven days", "    "+a.says, "I'll be there (client.link)")
 		command(t, env, "", "show", "K7Q2M9").wants(t, done, "booked, "+strings.TrimPrefix(a.says, "the client "))
 	}
-	command(t, env, "", "tasks", "--for", "c-desk").wants(t, done, "they need another time for preparation-1", "done K7Q2M9 call/answer/preparation-1/r1")
+	for _, c := range []string{"tasks", "today"} {
+		s := command(t, env, "", c, "--for", "c-desk")
+		s.wants(t, done, "they need another time for preparation-1", "    telephone: +1 555 0123\n", "done K7Q2M9 call/answer/preparation-1/r1")
+		s.at80(t)
+		if s = command(t, env, "", c, "--for", "c-desk", "--json"); strings.Contains(s.out, "0123") || strings.Contains(s.out, "phone") {
+			t.Errorf("found a telephone number in\n%s", s.out)
+		}
+	}
+	if s := command(t, env, "", "tasks", "--for", "p-singh"); strings.Contains(s.out, "telephone:") {
+		t.Errorf("a number beside what is no call:\n%s", s.out)
+	}
 	for _, by := range [][]string{{"--by", "client.link"}, {"by=client.link"}} {
 		command(t, env, "", append([]string{"record", "withdraw", "K7Q2M9", "--no-questions"}, by...)...).
 			wants(t, misuse, "by: found client.link, expected your staff id")

@@ -183,7 +183,7 @@ func (d *desk) listJSON(found []listed, names bool) error {
 	return out.Encode(found)
 }
 
-// withoutNames takes the two fields away, rather than show that they are empty.
+// withoutNames takes away what names the client, rather than show that it is empty.
 func withoutNames(text []byte) ([]byte, error) {
 	var rows []map[string]json.RawMessage
 	if err := json.Unmarshal(text, &rows); err != nil {
@@ -192,6 +192,7 @@ func withoutNames(text []byte) ([]byte, error) {
 	for _, r := range rows {
 		delete(r, "given_name")
 		delete(r, "family_name")
+		delete(r, "phone")
 	}
 	return json.Marshal(rows)
 }

@@ -87,6 +87,24 @@ func TestWhatTheRecordsHoldIsShownWithoutTemporal(t *testing.T) {
 	command(t, env, "", "show", "B2B2B2").wants(t, unanswered, "there is no pathway B2B2B2", "starter find")
 }
 
+// Whoever has the records sees how the client can be reached, as of what was said last; programs do not.
+func TestShowSaysHowTheClientCanBeReached(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	p := begun(t, store, "K7Q2M9", "Anna", time.Now())
+	command(t, env, "", "show", "K7Q2M9").wants(t, done, "telephone        +1 555 0123\n", "e-mail           Anna@example.org\n", "mails            wanted\n", "zone             America/New_York\n", "can come         at any time\n")
+
+	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","zone":"America/Chicago","availability":["tuesday 09:00-13:00","friday 10:00-12:00"]}`)
+	execute(t, env, `update pathway set mailing = false`) // as when mail came back
+	s := command(t, env, "", "show", "K7Q2M9")
+	s.wants(t, done, "mails            wanted, but the address takes none", "mail to it comes back:", "zone             America/Chicago\n", "can come         tuesday 09:00-13:00, friday 10:00-12:00, on the")
+	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","mail_permission":false,"any_time":true}`)
+	command(t, env, "", "show", "K7Q2M9").wants(t, done, "mails            not wanted: ", "can come         at any time\n")
+	if s = command(t, env, "", "show", "K7Q2M9", "--json"); strings.Contains(s.out, "0123") || strings.Contains(s.out, "example.org") {
+		t.Errorf("found how to reach the client in\n%s", s.out)
+	}
+}
+
 func TestListShowsWhatIsPressing(t *testing.T) {
 	t.Parallel()
 	store, env := office(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -120,6 +121,9 @@ func (d *desk) isOverdue(t records.TaskLine) bool {
 	return !t.Due.After(now)
 }
 
+// callsClient fits what somebody does by telephone.
+var callsClient = regexp.MustCompile(`(Call|Speak with) the client`)
+
 // sayTasks prints each task with what does it.
 func (d *desk) sayTasks(all []records.TaskLine) {
 	for i, t := range all {
@@ -136,6 +140,9 @@ func (d *desk) sayTasks(all []records.TaskLine) {
 		}
 		d.say("  %s%s  %s", d.paint(how, mark), d.paint(heading, t.Code), clean(shorten(t.GivenName+" "+t.FamilyName, 40)))
 		d.say("%s", indented("    ", clean(strings.Join(t.Who, " and ")+": "+strings.TrimSuffix(t.What, "."))))
+		if callsClient.MatchString(t.What) {
+			d.say("%s", indented("    ", clean("telephone: "+t.Phone)))
+		}
 		when := "since " + moment(t.Since, zone)
 		if t.Due.After(t.Since) {
 			when += ", due " + moment(t.Due, zone)
@@ -156,7 +163,7 @@ func doneBy(code, key, message string) string {
 	return fmt.Sprintf("%s record %s %s", os.Args[0], message, code)
 }
 
-// nameless prints rows as JSON, without the two fields that name the client.
+// nameless prints rows as JSON, without what names the client.
 func (d *desk) nameless(rows any) error {
 	text, err := json.Marshal(rows)
 	if err != nil {
