@@ -285,16 +285,27 @@ func team(t pathway.CareTeam) string {
 func onTheirWay(s *pathway.Status, zone *time.Location) string {
 	var parts []string
 	if s.Unwritten > 0 {
-		parts = append(parts, fmt.Sprintf("%d journal entries to the records", s.Unwritten))
+		parts = append(parts, several(s.Unwritten, "journal entry", "journal entries")+" to the records")
 	}
 	if s.Unsent > 0 {
-		mails := fmt.Sprintf("%d mails", s.Unsent)
-		if !s.UnsentFrom.IsZero() {
-			mails += ", from " + moment(s.UnsentFrom, zone) + " on, when the client's hours of mail begin"
+		mails := several(s.Unsent, "mail", "mails")
+		switch { // to the client for the hours of mail, to staff for their own time
+		case s.UnsentFrom.IsZero():
+		case s.Unsent == 1:
+			mails += ", which waits until " + moment(s.UnsentFrom, zone)
+		default:
+			mails += ", of those that wait the first until " + moment(s.UnsentFrom, zone)
 		}
 		parts = append(parts, mails)
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, "; ")
+}
+
+func several(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // printReach prints how the client can be reached.

@@ -236,3 +236,22 @@ func TestTheContractIsListed(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsOnItsWayIsCounted(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		s    pathway.Status
+		says string
+	}{
+		{pathway.Status{}, ""},
+		{pathway.Status{Unwritten: 1, Unsent: 1}, "1 journal entry to the records; 1 mail"},
+		{pathway.Status{Unwritten: 2}, "2 journal entries to the records"},
+		{pathway.Status{Unsent: 1, UnsentFrom: from}, "1 mail, which waits until Tue 3 Mar 2026, 08:00 UTC"},
+		{pathway.Status{Unsent: 3, UnsentFrom: from}, "3 mails, of those that wait the first until Tue 3 Mar 2026, 08:00 UTC"},
+	} {
+		if found := onTheirWay(&row.s, time.UTC); found != row.says {
+			t.Errorf("found %q, expected %q", found, row.says)
+		}
+	}
+}
