@@ -15,6 +15,9 @@ import (
 // entry is one that somebody recorded, by the id under which a correction supersedes it.
 type entry struct{ id, what string }
 
+// beginningAtLeast keeps a slip of the finger from naming an entry.
+const beginningAtLeast = 4
+
 // wholeEntry writes out in a correction the id of which somebody typed the beginning. One that fits nothing stays as it is: the
 // pathway says what is wrong with it.
 func (d *desk) wholeEntry(ctx context.Context, code string, fields []member) error {
@@ -38,6 +41,9 @@ func (d *desk) wholeEntry(ctx context.Context, code string, fields []member) err
 			all = append(all, e.id+" ("+e.what+")")
 		}
 		return fail(unanswered, "entry: found %q, with which the ids of %d entries on %s begin: %s", shorten(typed, 40), len(fit), code, strings.Join(all, "; "))
+	}
+	if len(fit) == 1 && len(typed) < beginningAtLeast {
+		return usage("entry: found %q, expected at least %d characters of an id, or all of a shorter one; with it begins %s (%s)", typed, beginningAtLeast, fit[0].id, fit[0].what)
 	}
 	if len(fit) == 1 {
 		fields[i] = textMember("entry", fit[0].id)
@@ -70,12 +76,39 @@ func (d *desk) entries(ctx context.Context, code string) []entry {
 	if err != nil {
 		return all
 	}
+	superseded := supersededIn(journal)
 	for _, l := range slices.Backward(journal) {
-		if l.Kind == string(pathway.Taken) && !slices.Contains(uncorrected, l.Name) {
+		if l.Kind == string(pathway.Taken) && !slices.Contains(uncorrected, l.Name) && !superseded[l.ID] {
 			add(l.ID, l.Name, l.By, l.At, zoneOf(row.Zone))
 		}
 	}
 	return all
+}
+
+// supersededIn are the ids of entries that were corrected already, and of corrections that left nothing to correct.
+func supersededIn(journal []records.JournalLine) map[string]bool {
+	gone := map[string]bool{}
+	for _, l := range journal {
+		if l.Kind != string(pathway.Taken) || l.Name != "correct" {
+			continue
+		}
+		fields, err := membersOf(l.Message)
+		if err != nil {
+			continue
+		}
+		for _, f := range fields {
+			var entry string
+			switch {
+			case f.name == "entry" && json.Unmarshal(f.raw, &entry) == nil && entry == "enrolment":
+				gone[l.ID] = true
+			case f.name == "entry":
+				gone[entry] = true
+			case f.name == "void" && strings.Trim(string(f.raw), `"`) == "true":
+				gone[l.ID] = true
+			}
+		}
+	}
+	return gone
 }
 
 // uncorrected are messages that are said anew instead.
