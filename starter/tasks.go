@@ -303,10 +303,19 @@ func (d *desk) whichTask(code string, s *pathway.Status, args []string, by strin
 		}
 		return pathway.TaskView{}, fail(unanswered, "found %q, with which %d of the tasks open on %s begin: %s", args[0], len(found), code, strings.Join(names, ", "))
 	}
+	var others []string
 	for _, t := range tasks {
-		if t.Key == args[0] {
-			return t, usage("%s is done by another message: %s", t.Key, doneBy(code, t.Key, t.Message))
+		if len(t.Outcomes) > 0 || !strings.HasPrefix(t.Key, args[0]) {
+			continue
 		}
+		says := fmt.Sprintf("%s is done by another message: %s", t.Key, doneBy(code, t.Key, t.Message))
+		if others = append(others, says); t.Key == args[0] {
+			others = []string{says}
+			break
+		}
+	}
+	if len(others) > 0 {
+		return pathway.TaskView{}, usage("%s", strings.Join(others, "; "))
 	}
 	return pathway.TaskView{}, fail(unanswered, "found the task %q, expected one of those open on %s: %s", args[0], code, orNone(keys))
 }
