@@ -64,7 +64,9 @@ func TestNoMailIsPromisedToWhoWantsNone(t *testing.T) {
 	t.Parallel()
 	store, env := office(t)
 	p := begun(t, store, "K7Q2M9", "Anna", time.Now())
-	correct := func() said { return command(t, env, "", "address", "K7Q2M9", "--email", "anna@other.example", "--by", "c-desk") }
+	correct := func() said {
+		return command(t, env, "", "address", "K7Q2M9", "--email", "anna@other.example", "--by", "c-desk")
+	}
 	correct().wants(t, done, "mail goes to it from now on")
 	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","mail_permission":"false","at":"2026-03-02 10:00"}`)
 	correct().wants(t, done, "no mail goes to it, because the client wants none")

@@ -58,7 +58,7 @@ type previewed struct {
 }
 
 func (d *desk) preview(args []string, protocolFile, to string) error {
-	files, house, protocol, err := d.filesAskedFor(args, protocolFile)
+	files, house, protocol, err := d.filesAskedFor(args, protocolFile, false)
 	if err != nil {
 		return err
 	}

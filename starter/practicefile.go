@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,38 +35,48 @@ func (d *desk) practiceCommand() *cobra.Command {
 	return c
 }
 
-// filesAskedFor reads the practice's files that a command line names, and where it names none, those of the settings.
-func (d *desk) filesAskedFor(args []string, protocolFile string) (settings, practice.Practice, pathway.Protocol, error) {
-	none := func(err error) (settings, practice.Practice, pathway.Protocol, error) {
-		return nil, practice.Practice{}, pathway.Protocol{}, err
-	}
+// filesAskedFor reads the practice's files that a command line names, and where it names none, those of the settings. Its error names all
+// that is wrong with them; with hours, also whether what the protocol wants finds a time in them.
+func (d *desk) filesAskedFor(args []string, protocolFile string, hours bool) (settings, practice.Practice, pathway.Protocol, error) {
+	files := settings{}
 	s, err := d.settings()
 	if err != nil {
-		return none(err)
+		return files, practice.Practice{}, pathway.Protocol{}, err
 	}
-	files := settings{"KAP_PRACTICE": s["KAP_PRACTICE"], "KAP_PROTOCOL": s["KAP_PROTOCOL"]}
+	files["KAP_PRACTICE"], files["KAP_PROTOCOL"] = s["KAP_PRACTICE"], s["KAP_PROTOCOL"]
 	if len(args) == 1 {
 		files["KAP_PRACTICE"] = args[0]
 	}
 	if protocolFile != "" {
 		files["KAP_PROTOCOL"] = protocolFile
 	}
-	house, protocol, err := files.house()
-	var f *failure
-	if errors.As(err, &f) { // it was a file that was asked about, not a setting
-		_, what, _ := strings.Cut(strings.TrimSuffix(f.sentence, "; correct the file or the setting"), ": ")
-		return none(usage("%s", what))
+	house, err := practice.Load(files["KAP_PRACTICE"])
+	discreet := mail.Discreet(house)
+	if discreet != nil {
+		discreet = fmt.Errorf("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(discreet.Error(), "mail: practice: "))
 	}
-	return files, house, protocol, err
+	protocol, protocolErr := practice.LoadProtocol(files["KAP_PROTOCOL"])
+	if hours && err == nil && protocolErr == nil {
+		if err = house.Calendar().Bookable(protocol, d.now()); err != nil {
+			err = fmt.Errorf("opening_hours: %w; open longer, or on days that follow one another", err)
+		}
+	}
+	var wrong []string
+	for _, err := range []error{err, discreet, protocolErr} {
+		if err != nil {
+			wrong = append(wrong, oneLine(err.Error()))
+		}
+	}
+	if len(wrong) > 0 {
+		return files, house, protocol, usage("%s", strings.Join(wrong, "; "))
+	}
+	return files, house, protocol, nil
 }
 
 func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile string) error {
-	files, house, protocol, err := d.filesAskedFor(args, protocolFile)
+	files, house, protocol, err := d.filesAskedFor(args, protocolFile, true)
 	if err != nil {
 		return err
-	}
-	if err := mail.Discreet(house); err != nil {
-		return usage("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: "))
 	}
 	d.sayPractice(or(files["KAP_PRACTICE"], "the sample practice"), house)
 	d.say("\n%s", indented("", fmt.Sprintf("%s: version %s, consent form %s in force from %s.", or(files["KAP_PROTOCOL"], "the built-in clinical numbers"), protocol.Version, protocol.Consent.Version, protocol.Consent.InForce)))
@@ -80,9 +89,6 @@ func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile st
 		for _, n := range notes {
 			d.say("%s", indented("  - ", n))
 		}
-	}
-	if err := house.Calendar().Bookable(protocol, d.now()); err != nil {
-		return usage("opening_hours: %v; open longer, or on days that follow one another", err)
 	}
 	d.say("\nBoth files can be used.")
 	return nil
