@@ -60,6 +60,16 @@ func outcomes() []string {
 	return []string{string(pathway.Completed), string(pathway.StoppedAndReferred), string(pathway.DeclinedAndReferred), string(pathway.WithdrawnByClient), string(pathway.Lapsed)}
 }
 
+// outcomeOf takes an outcome as the list shows it, too: by its first word.
+func outcomeOf(text string) string {
+	for _, o := range outcomes() {
+		if first, _, _ := strings.Cut(o, "-"); text == first {
+			return o
+		}
+	}
+	return text
+}
+
 func phases() []string { return words(pathway.Phases()) }
 
 func roles() []string { return words(pathway.Roles()) }
@@ -72,7 +82,8 @@ func words[T ~string](all []T) []string {
 	return said
 }
 
-func (f listFlags) check() error {
+func (f *listFlags) check() error {
+	f.outcome = outcomeOf(f.outcome)
 	switch {
 	case f.phase != "" && !slices.Contains(phases(), f.phase):
 		return usage("--phase: found %q, expected one of %s", f.phase, strings.Join(phases(), ", "))

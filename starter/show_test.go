@@ -113,7 +113,8 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 	begun(t, store, "C3C3C3", "Carla", time.Now())
 	begun(t, store, "D4D4D4", "Demo", time.Now())
 	begun(t, store, "F6F6F6", "Fred", time.Now())
-	execute(t, env, `update pathway set outcome = 'completed', phase = 'ended' where code in ('C3C3C3', 'F6F6F6')`)
+	execute(t, env, `update pathway set outcome = 'completed', phase = 'ended' where code = 'F6F6F6'`)
+	execute(t, env, `update pathway set outcome = 'stopped-and-referred', phase = 'ended' where code = 'C3C3C3'`)
 	execute(t, env, `update pathway set attention = 'urgent' where code = 'F6F6F6'`) // an adverse event after the ending
 	execute(t, env, `update pathway set attention = 'task' where code = 'C3C3C3'`)
 	execute(t, env, `update pathway set next_wake = now() - interval '3 hours' where code = 'B2B2B2'`)
@@ -130,7 +131,7 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 			t.Errorf("longer than %d: %s", screen, line)
 		}
 	}
-	command(t, env, "", "list", "--all").wants(t, done, "C3C3C3", "ended:", "completed")
+	command(t, env, "", "list", "--all").wants(t, done, "C3C3C3", "ended:", "stopped", "completed")
 	for _, c := range []struct {
 		args  string
 		codes string
@@ -140,6 +141,8 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 		{"--phase screening", "K7Q2M9 B2B2B2 D4D4D4"},
 		{"--phase ended", "F6F6F6 C3C3C3"},
 		{"--phase dosing", ""},
+		{"--outcome stopped", "C3C3C3"},
+		{"--outcome stopped-and-referred", "C3C3C3"},
 		{"--waiting-on coordinator", ""},
 		{"--all", "K7Q2M9 F6F6F6 B2B2B2 D4D4D4 C3C3C3"},
 	} {
@@ -234,6 +237,11 @@ func TestTheContractIsListed(t *testing.T) {
 		if !strings.Contains(s.out, m.Name+" (") || !strings.Contains(s.out, m.Example) {
 			t.Errorf("%s is not listed with its example", m.Name)
 		}
+	}
+	s = command(t, nil, "", "record", "--list", "answer")
+	s.wants(t, done, "answer (client by a link)", "starter record refuses it")
+	if s = command(t, nil, "", "record", "--list", "contact"); strings.Contains(s.out, "refuses") {
+		t.Errorf("what staff say, too, is refused to them:\n%s", s.out)
 	}
 }
 

@@ -184,9 +184,10 @@ in starter tasks. A beginning of the name is enough where it fits only one.
 What became of it is done, reached, tried, declined or acknowledged; at a
 terminal you are asked. "tried" keeps a call open.`
 
-const doneExample = `  starter done K7Q2M9 call/ask/consent reached
-  starter done K7Q2M9 letter --by t-lane
-  starter done K7Q2M9 hold/hold-1/therapist acknowledged`
+const doneExample = `  starter done K7Q2M9 call/ask/consent tried --by c-desk
+  starter done K7Q2M9 conversation reached --by t-lane
+  starter done K7Q2M9 letter done --by t-lane
+  starter done K7Q2M9 hold/hold-1/therapist acknowledged --by t-lane`
 
 type doneFlags struct {
 	by, at, reason string
