@@ -94,6 +94,8 @@ func TestTheDayShowsSessionsTasksAndChanges(t *testing.T) {
 	s = command(t, env, "", "today", "--for", "t-ortiz", "--on", day)
 	s.wants(t, done, "Elena Ortiz, therapist", "none today", "nothing", "no session is booked")
 	command(t, env, "", "today").wants(t, done, "the whole practice")
+	command(t, append(env, "KAP_BY=nobody"), "", "today").wants(t, misuse, `KAP_BY: found "nobody", expected the id of one of the practice's staff: t-lane`)
+	command(t, append(env, "KAP_BY=nobody"), "", "today", "--for", "t-nobody").wants(t, misuse, `--for: found "t-nobody"`)
 	command(t, env, "", "today", "--on", "tomorrow").wants(t, misuse, `--on: found "tomorrow", expected a date such as 2026-12-15`)
 	s = command(t, env, "", "today", "--for", "t-lane", "--on", day, "--json")
 	var a agenda
