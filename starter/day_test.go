@@ -351,8 +351,9 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	begun(t, store, "B2B2B2", "Bartholomew", time.Now())
 	sent := "Temporal does not answer"
 
-	s := sitting(t, env, "p-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
-	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found something of 5 characters, expected one of cleared",
+	s := sitting(t, env, "nobody\nt-lane\np-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
+	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found \"maybe\", expected one of cleared",
+		`Found "nobody", expected somebody on this pathway's care team: therapist`, `Found "t-lane", who is this pathway's therapist; expected its prescriber.`,
 		"medications_reviewed (true or false):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
 	if strings.Contains(s.err, "[cleared]") || strings.Contains(s.err, "[true]") {
 		t.Errorf("a decision is offered:\n%s", s.err)
@@ -462,9 +463,11 @@ func TestAnEntryIsNamedByTheBeginningOfItsID(t *testing.T) {
 	correct("77AA").wants(t, done, "entry: 77aa")
 	correct("3f9cX").wants(t, done, "entry: 3F9Cx")
 	correct("enrolment").wants(t, done, "entry: enrolment")
+	s := sitting(t, env, "1\nmistyped\n\nno\n", "record", "correct", "K7Q2M9", "--by", "t-lane")
+	s.wants(t, done, "Which entry?", "scale=phq-9, item_9=0, total=19", "item_9=0, total=17", "entry: ")
 	correct("zz").wants(t, done, "entry: zz") // which the pathway refuses
 	correct("3f9c").wants(t, unanswered, `entry: found "3f9c", with which the ids of 2 entries on K7Q2M9 begin:`, "3f9c2a7be01d4456 (measure by t-lane, ", "3F9Cx (measure")
-	s := command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
+	s = command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
 	s.wants(t, done, "entry=3f9c2a7be01d4456\tmeasure by t-lane, ", "entry=77aa\t")
 	// What was corrected already is not offered, nor what was declared void.
 	written(t, store, p, now, "correct", `{"by":"t-lane","id":"c0rr","entry":"77aa","why":"mistyped","total":12}`)

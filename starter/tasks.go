@@ -238,7 +238,7 @@ func (d *desk) done(ctx context.Context, args []string, f doneFlags) error {
 	kind := pathway.Message("task-done")
 	if d.terminal {
 		if by == "" {
-			if by, err = d.line("by (your staff id): "); err != nil {
+			if by, err = d.asksAuthor(v, kind); err != nil {
 				return err
 			}
 		}
