@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -39,6 +40,7 @@ func IndiscreetAddress(address string) string {
 // and the word. [Write] asks it each time; a program asks it once at its start, so as not to find out from the first
 // client's mail.
 func Discreet(p practice.Practice) error {
+	var wrong []string
 	for _, f := range []struct{ field, found string }{
 		{"mail.name", p.Mail.Name}, {"mail.from", p.Mail.From}, {"mail.reply_to", p.Mail.ReplyTo},
 		{"mail.phone", p.Mail.Phone}, {"mail.location", p.Mail.Location},
@@ -48,8 +50,11 @@ func Discreet(p practice.Practice) error {
 			word = IndiscreetAddress(f.found)
 		}
 		if word != "" {
-			return fmt.Errorf("mail: practice: %s: found %q in it, expected nothing about the treatment, because it is read on lock screens", f.field, word)
+			wrong = append(wrong, fmt.Sprintf("%s: found %q in it, expected nothing about the treatment, because it is read on lock screens", f.field, word))
 		}
+	}
+	if len(wrong) > 0 {
+		return errors.New("mail: practice: " + strings.Join(wrong, "; "))
 	}
 	return nil
 }

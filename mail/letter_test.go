@@ -488,6 +488,11 @@ func TestAPracticesAddressTellsNothing(t *testing.T) {
 		}
 	}
 	p := samplePractice(t)
+	p.Mail.Name, p.Mail.Phone = "Ketamine House", "555 THERAPY"
+	if err := mail.Discreet(p); err == nil || !strings.Contains(err.Error(), `mail.name: found "Ketamine"`) || !strings.Contains(err.Error(), "; mail.phone: found ") {
+		t.Errorf("of two faults it names %v", err)
+	}
+	p = samplePractice(t)
 	if p.Mail.Location = "Hypnotherapy House, 3rd floor"; mail.Discreet(p) == nil {
 		t.Errorf("%s passes", p.Mail.Location)
 	}

@@ -60,7 +60,8 @@ type Staff struct {
 	Email string       `json:"email"`
 }
 
-// Load reads the practice's file, or the sample practice where path is empty. Its errors name the file and the field.
+// Load reads the practice's file, or the sample practice where path is empty. Its errors name the file and the field. One that can be
+// read and has something wrong is returned beside the error, so that a caller can look for what else is.
 func Load(path string) (Practice, error) {
 	var p Practice
 	name, err := read(path, "practice.yaml", sample, &p)
@@ -68,7 +69,7 @@ func Load(path string) (Practice, error) {
 		return Practice{}, err
 	}
 	if err := p.check(); err != nil {
-		return Practice{}, fmt.Errorf("%s: %w", name, err)
+		return p, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
 }

@@ -135,9 +135,12 @@ const (
 	withoutStatus = rowColumns + `null::json`
 )
 
-// List lists every pathway, or the open ones alone, the most pressing first: of the whole practice, or of one member of staff.
+// List lists every pathway, or those that are open or urgent, the most pressing first: by attention, then by what is due first; ended
+// ones last, but for what is urgent. Of the whole practice, or of one member of staff.
 func (s *Store) List(ctx context.Context, of Whose, all bool) ([]Row, error) {
-	return s.rows(ctx, withoutStatus, `where `+onTheTeam+` and ($3 or w.outcome = '') order by array_position(array['urgent', 'task', 'none'], w.attention), w.next_session nulls last, w.code`,
+	return s.rows(ctx, withoutStatus, `where `+onTheTeam+` and ($3 or w.outcome = '' or w.attention = 'urgent')
+		order by w.outcome <> '' and w.attention <> 'urgent', array_position(array['urgent', 'task', 'none'], w.attention), w.outcome <> '',
+			(select min(t.due) from task t where t.pathway = w.code) nulls last, w.next_session nulls last, w.code`,
 		of.Staff, of.Pathway, all)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -95,16 +96,22 @@ func TestTheListBeginsWithWhatPresses(t *testing.T) {
 		{"H2H2H2", `attention = 'none'`},
 		{"C3C3C3", `attention = 'task', next_session = now()`},
 		{"J2J2J2", `attention = 'urgent', outcome = 'completed', next_session = now()`},
+		{"K2K2K2", `attention = 'task', outcome = 'completed'`},
 	} {
 		h.enrol(row.code, somebody(i))
 		h.do(`update pathway set `+row.set+` where code = $1`, row.code)
 	}
+	for code, due := range map[string]string{"D2D2D2": "2026-03-02", "C2C2C2": "2026-03-03", "H2H2H2": "2026-03-01"} {
+		for later := range 2 { // the first that is due counts
+			h.do(`insert into task (pathway, key, who, what, since, due, urgent, message) values ($1, $2, '{therapist}', '', now(), $3::date + $2::text::int, false, '')`, code, strconv.Itoa(later), due)
+		}
+	}
 	open, err := h.store.List(t.Context(), records.Whose{}, false)
-	if found := codes(open); err != nil || found != "B2B2B2 C3C3C3 C2C2C2 D2D2D2 F2F2F2 G2G2G2 H2H2H2" {
+	if found := codes(open); err != nil || found != "B2B2B2 J2J2J2 D2D2D2 C2C2C2 C3C3C3 H2H2H2 F2F2F2 G2G2G2" {
 		t.Errorf("open: found %s, %v", found, err)
 	}
 	all, err := h.store.List(t.Context(), records.Whose{}, true)
-	if found := codes(all); err != nil || found != "J2J2J2 "+codes(open) {
+	if found := codes(all); err != nil || found != codes(open)+" K2K2K2" {
 		t.Errorf("all: found %s, %v", found, err)
 	}
 }

@@ -36,12 +36,13 @@ type TaskLine struct {
 	Zone       string    `json:"zone"` // the practice's
 	Therapist  string    `json:"-"`
 	Prescriber string    `json:"-"`
+	Phone      string    `json:"phone"` // the client's
 }
 
 // Tasks lists the open tasks, urgent ones first, then by when they are due: of everybody, or those that one member of staff owes.
 func (s *Store) Tasks(ctx context.Context, of Whose) ([]TaskLine, error) {
 	return collect[TaskLine](ctx, s.pool, `
-		select w.code, c.given_name, c.family_name, t.key, t.who, t.what, t.since, t.due, t.urgent, t.message, w.as_of, w.enrolment->>'practice_zone', w.therapist, w.prescriber
+		select w.code, c.given_name, c.family_name, t.key, t.who, t.what, t.since, t.due, t.urgent, t.message, w.as_of, w.enrolment->>'practice_zone', w.therapist, w.prescriber, c.phone
 		from task t join pathway w on w.code = t.pathway join client c on c.id = w.client
 		where `+onTheTeam+` and ($1 = '' or 'therapist' = any(t.who) and w.therapist = $1 or 'prescriber' = any(t.who) and w.prescriber = $1
 			or 'coordinator' = any(t.who) and `+teamOf+`->'coordinators' ? $1)

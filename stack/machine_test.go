@@ -189,7 +189,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 	data := filepath.Join(dataFolder(t), "data")
 	port := l.Addr().(*net.TCPAddr).Port
 	_, err = machine.Start(t.Context(), machine.Config{Data: data, UIPort: port, Log: testLog{t}})
-	want := fmt.Sprintf("port %d (Temporal's Web UI) is already in use by another program; stop it or choose another with --ui-port", port)
+	want := fmt.Sprintf("port %d (Temporal's Web UI) is already in use by another program; stop it or choose another with bin/stack --ui-port", port)
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,6 +155,43 @@ func demanded(kind pathway.MessageType, said []member, name string) bool {
 	})
 }
 
+// lengthAlone is how the rules speak of what may be somebody's own words.
+var lengthAlone = regexp.MustCompile(`found something of \d+ characters?`)
+
+// asksAuthor asks who records a message, until it is somebody who can. The pathway has the last word; here it comes before the questions.
+func (d *desk) asksAuthor(v *view, kind pathway.MessageType) (string, error) {
+	for {
+		by, err := d.line("by (your staff id): ")
+		if err != nil {
+			return "", err
+		}
+		wrong := cannotRecord(by, v.Status, kind)
+		if wrong == "" {
+			return by, nil
+		}
+		fmt.Fprintln(d.stderr, indented("", "Found "+found(by)[len("found "):]+", "+wrong+"."))
+	}
+}
+
+// cannotRecord says who is expected to record a message on a pathway, where it is not this one; nothing where it may be.
+func cannotRecord(by string, s *pathway.Status, kind pathway.MessageType) string {
+	if s == nil {
+		return ""
+	}
+	role := s.Team.Role(by)
+	switch {
+	case role == "" && kind.Anybody:
+		if pathway.CheckStaffID(by) != nil {
+			return "expected a staff id such as operator"
+		}
+	case role == "":
+		return "expected somebody on this pathway's care team: " + team(s.Team)
+	case !slices.Contains(kind.Roles, role):
+		return fmt.Sprintf("who is this pathway's %s; expected its %s", role, strings.Join(words(kind.Roles), " or "))
+	}
+	return ""
+}
+
 // ask asks for one field until it gets a value that can stand.
 func (f *form) ask(t pathway.Takes) error {
 	expected := strings.TrimPrefix(t.Expected, "one of ")
@@ -184,6 +222,7 @@ func (f *form) ask(t pathway.Takes) error {
 		raw := answered(t, text)
 		if err := f.kind.CheckField(t.Name, raw, f.zone); err != nil {
 			_, what, _ := strings.Cut(err.Error(), ": ")
+			what = lengthAlone.ReplaceAllLiteralString(what, fmt.Sprintf("found %q", shorten(text, 40))) // whoever typed it may see it
 			fmt.Fprintln(f.stderr, indented("", strings.ToUpper(what[:1])+what[1:]+"."))
 			continue
 		}
@@ -251,8 +290,13 @@ func (d *desk) askFields(v *view, kind pathway.MessageType, fields, open []membe
 				f.choices["session"] = append(f.choices["session"], x.Name+", "+moment(x.Start, f.zone))
 			}
 		}
-		for _, e := range s.Recorded {
-			f.choices["entry"] = append(f.choices["entry"], e.ID+", "+e.Name+" by "+e.By+", "+moment(e.At, f.zone))
+		if kind.Name == "correct" && !has(fields, "entry") {
+			all := d.entries(d.ctx, v.Pathway)
+			for _, e := range s.Recorded {
+				if i := slices.IndexFunc(all, func(known entry) bool { return known.id == e.ID }); i >= 0 {
+					f.choices["entry"] = append(f.choices["entry"], e.ID+", "+all[i].what)
+				}
+			}
 		}
 		for _, h := range s.Holds {
 			f.choices["hold"] = append(f.choices["hold"], h.Name+", "+string(h.Cause))

@@ -32,11 +32,18 @@ func (d *desk) listMessages(of []string) error {
 		for _, r := range m.Roles {
 			who = append(who, string(r))
 		}
+		about := m.About
+		if i := slices.Index(m.Roles, pathway.Client); i >= 0 {
+			who[i] = "client by a link"
+			if len(m.Roles) == 1 {
+				about += " Only the page behind a link in the client's mail sends it: starter record refuses it."
+			}
+		}
 		if m.Anybody {
 			who = []string{"anybody"}
 		}
 		d.say("%s (%s)", m.Name, strings.Join(who, ", "))
-		d.say("%s", indented("    ", m.About))
+		d.say("%s", indented("    ", about))
 		d.say("    %s\n", m.Example)
 		for _, t := range m.Takes() {
 			if expected := t.Expected; len(of) > 0 {

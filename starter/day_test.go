@@ -94,6 +94,8 @@ func TestTheDayShowsSessionsTasksAndChanges(t *testing.T) {
 	s = command(t, env, "", "today", "--for", "t-ortiz", "--on", day)
 	s.wants(t, done, "Elena Ortiz, therapist", "none today", "nothing", "no session is booked")
 	command(t, env, "", "today").wants(t, done, "the whole practice")
+	command(t, append(env, "KAP_BY=nobody"), "", "today").wants(t, misuse, `KAP_BY: found "nobody", expected the id of one of the practice's staff: t-lane`)
+	command(t, append(env, "KAP_BY=nobody"), "", "today", "--for", "t-nobody").wants(t, misuse, `--for: found "t-nobody"`)
 	command(t, env, "", "today", "--on", "tomorrow").wants(t, misuse, `--on: found "tomorrow", expected a date such as 2026-12-15`)
 	s = command(t, env, "", "today", "--for", "t-lane", "--on", day, "--json")
 	var a agenda
@@ -119,7 +121,17 @@ func TestTheDayShowsWhatTheClientAnswered(t *testing.T) {
 		s.wants(t, done, "The next seven days", "    "+a.says, "I'll be there (client.link)")
 		command(t, env, "", "show", "K7Q2M9").wants(t, done, "booked, "+strings.TrimPrefix(a.says, "the client "))
 	}
-	command(t, env, "", "tasks", "--for", "c-desk").wants(t, done, "they need another time for preparation-1", "done K7Q2M9 call/answer/preparation-1/r1")
+	for _, c := range []string{"tasks", "today"} {
+		s := command(t, env, "", c, "--for", "c-desk")
+		s.wants(t, done, "they need another time for preparation-1", "    telephone: +1 555 0123\n", "done K7Q2M9 call/answer/preparation-1/r1")
+		s.at80(t)
+		if s = command(t, env, "", c, "--for", "c-desk", "--json"); strings.Contains(s.out, "0123") || strings.Contains(s.out, "phone") {
+			t.Errorf("found a telephone number in\n%s", s.out)
+		}
+	}
+	if s := command(t, env, "", "tasks", "--for", "p-singh"); strings.Contains(s.out, "telephone:") {
+		t.Errorf("a number beside what is no call:\n%s", s.out)
+	}
 	for _, by := range [][]string{{"--by", "client.link"}, {"by=client.link"}} {
 		command(t, env, "", append([]string{"record", "withdraw", "K7Q2M9", "--no-questions"}, by...)...).
 			wants(t, misuse, "by: found client.link, expected your staff id")
@@ -240,7 +252,10 @@ func TestTheBoardFollowsWhatHappens(t *testing.T) {
 			written(t, store, p, later, "risk-assessment", pathway.Message("risk-assessment").Example)
 			written(t, store, p, later, "release", `{"by":"t-lane","hold":"hold-1","reason":"seen"}`)
 			out.awaits(t, "K7Q2M9*")
-			out.awaits(t, "\x1b[")
+			out.awaits(t, "\x1b[H\x1b[2J")
+			if strings.Contains(out.String(), "\x1b[3J") {
+				t.Errorf("it erases what the terminal has scrolled: %q", out.String())
+			}
 		} else {
 			out.awaits(t, "watching: 1 shown: 0 urgent")
 			written(t, store, p, time.Now(), "hold", `{"by":"t-lane","cause":"crisis","reason":"seen"}`)
@@ -266,13 +281,17 @@ func TestThePracticesFilesAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := func(old, anew string) string {
+	with := func(pairs ...string) string {
 		t.Helper()
-		if !strings.Contains(string(sample), old) {
-			t.Fatalf("the sample has no %q", old)
+		text := string(sample)
+		for i := 0; i < len(pairs); i += 2 {
+			if !strings.Contains(text, pairs[i]) {
+				t.Fatalf("the sample has no %q", pairs[i])
+			}
+			text = strings.Replace(text, pairs[i], pairs[i+1], 1)
 		}
 		path := filepath.Join(t.TempDir(), "practice.yaml")
-		if err := os.WriteFile(path, []byte(strings.Replace(string(sample), old, anew, 1)), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
@@ -293,9 +312,21 @@ func TestThePracticesFilesAreChecked(t *testing.T) {
 		{"no day for the integration", with(string(sample[strings.Index(string(sample), "opening_hours:"):strings.Index(string(sample), "closures:")]),
 			"opening_hours:\n  monday: [\"09:00-18:00\"]\n\n"), misuse, "no dosing session has room for its integration 24 to 72 hours after it"},
 		{"a field wrong", with("zone: America/New_York", "zone: Nowhere"), misuse, `zone: found "Nowhere"`},
+		{"several things", with("name: Linden Street Practice", "name: Linden Ketamine Practice", "on_call: t-khan", "on_call: nobody", "zone: America/New_York", "zone: Nowhere"), misuse, `on_call: found "nobody", expected the id of one of staff; `},
+		{"a place that tells and hours too short", with("name: Linden Street Practice", "name: Linden Ketamine Practice", "location: ", "location: Therapy House, ", string(sample[strings.Index(string(sample), "opening_hours:"):strings.Index(string(sample), "closures:")]),
+			"opening_hours:\n  monday: [\"09:00-11:00\"]\n\n"), misuse, "opening_hours: no dosing session of 180 minutes fits"},
 		{"no such file", filepath.Join(t.TempDir(), "none.yaml"), misuse, "none.yaml"},
 	} {
-		t.Run(row.is, func(t *testing.T) { command(t, env, "", "practice", "check", row.path).wants(t, row.exit, row.says) })
+		t.Run(row.is, func(t *testing.T) {
+			s := command(t, env, "", "practice", "check", row.path)
+			s.wants(t, row.exit, row.says)
+			switch row.is { // and all else that is wrong
+			case "several things":
+				s.wants(t, misuse, `zone: found "Nowhere"`, `mail.name: found "Ketamine" in it`)
+			case "a place that tells and hours too short":
+				s.wants(t, misuse, `mail.name: found "Ketamine" in it`, `mail.location: found "Therapy" in it`)
+			}
+		})
 	}
 	numbers, err := os.ReadFile("../practice/protocol.yaml")
 	if err != nil {
@@ -331,8 +362,9 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	begun(t, store, "B2B2B2", "Bartholomew", time.Now())
 	sent := "Temporal does not answer"
 
-	s := sitting(t, env, "p-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
-	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found something of 5 characters, expected one of cleared",
+	s := sitting(t, env, "nobody\nt-lane\np-singh\nmaybe\ncleared\nyes\ny\ntrue\nyes\n\nyes\n", "record", "prescriber-clearance", "B2B2B2")
+	s.wants(t, unreachable, "by (your staff id):", "decision (cleared, not-cleared, more-information, revoked):", "Found \"maybe\", expected one of cleared",
+		`Found "nobody", expected somebody on this pathway's care team: therapist`, `Found "t-lane", who is this pathway's therapist; expected its prescriber.`,
 		"medications_reviewed (true or false):", "prescriber-clearance on B2B2B2  Bartholomew Meyer", "decision: cleared", "medically_stable: true", "Record this? [yes/no]")
 	if strings.Contains(s.err, "[cleared]") || strings.Contains(s.err, "[true]") {
 		t.Errorf("a decision is offered:\n%s", s.err)
@@ -383,6 +415,8 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "hold/hold-1/therapist", "reached").wants(t, misuse, `found the outcome "reached", expected acknowledged for hold/hold-1/therapist`)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "K7Q2M9", "safety-plan").wants(t, unanswered, `found the task "safety-plan", expected one of those open on K7Q2M9: `)
 	command(t, append(env, "KAP_BY=t-lane"), "", "done", "B2B2B2", "safety-plan").wants(t, misuse, "safety-plan is done by another message: ", " record safety-plan B2B2B2")
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "B2B2B2", "safety").wants(t, misuse, "safety-plan is done by another message: ", " record safety-plan B2B2B2")
+	command(t, append(env, "KAP_BY=t-lane"), "", "done", "B2B2B2", "p").wants(t, misuse, " record prescriber-clearance B2B2B2; ", " record psychological-evaluation B2B2B2")
 	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "therapist=p-singh", "reason=leave").wants(t, misuse, `therapist: found "p-singh", expected a therapist of the practice: t-lane, `)
 	command(t, env, "", "record", "care-team", "K7Q2M9", "--by", "c-desk", "coordinators=[c-desk,nobody]", "reason=leave").wants(t, misuse, `coordinators: found "nobody"`)
 	command(t, env, "", "done", "B2B2B2").wants(t, misuse, "found no task, expected one of those open on B2B2B2: none")
@@ -435,13 +469,27 @@ func TestAnEntryIsNamedByTheBeginningOfItsID(t *testing.T) {
 		return sitting(t, env, "no\n", "record", "correct", "K7Q2M9", "--by", "t-lane", "entry="+entry, "why=mistyped", "total=12")
 	}
 	correct("3f9c2").wants(t, done, "entry: 3f9c2a7be01d4456")
-	correct("7").wants(t, done, "entry: 77aa")
+	correct("7").wants(t, misuse, `entry: found "7", expected at least 4 characters of an id, or all of a`, "with it begins 77aa (measure by t-lane, ")
+	correct("77a").wants(t, misuse, `entry: found "77a"`)
+	correct("77AA").wants(t, done, "entry: 77aa")
 	correct("3f9cX").wants(t, done, "entry: 3F9Cx")
 	correct("enrolment").wants(t, done, "entry: enrolment")
+	s := sitting(t, env, "1\nmistyped\n\nno\n", "record", "correct", "K7Q2M9", "--by", "t-lane")
+	s.wants(t, done, "Which entry?", "scale=phq-9, item_9=0, total=19", "item_9=0, total=17", "entry: ")
 	correct("zz").wants(t, done, "entry: zz") // which the pathway refuses
 	correct("3f9c").wants(t, unanswered, `entry: found "3f9c", with which the ids of 2 entries on K7Q2M9 begin:`, "3f9c2a7be01d4456 (measure by t-lane, ", "3F9Cx (measure")
-	s := command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
+	s = command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
 	s.wants(t, done, "entry=3f9c2a7be01d4456\tmeasure by t-lane, ", "entry=77aa\t")
+	// What was corrected already is not offered, nor what was declared void.
+	written(t, store, p, now, "correct", `{"by":"t-lane","id":"c0rr","entry":"77aa","why":"mistyped","total":12}`)
+	written(t, store, p, now, "correct", `{"by":"t-lane","id":"v0id","entry":"3F9Cx","why":"another client","void":true}`)
+	s = command(t, env, "", "__complete", "record", "correct", "K7Q2M9", "entry=")
+	s.wants(t, done, "entry=3f9c2a7be01d4456\t", "entry=c0rr\t", "entry=enrolment\t")
+	for _, id := range []string{"77aa", "3F9Cx", "v0id"} {
+		if strings.Contains(s.out, "entry="+id) {
+			t.Errorf("%s is offered:\n%s", id, s.out)
+		}
+	}
 }
 
 func TestAShellIsOfferedWhatFits(t *testing.T) {

@@ -30,6 +30,7 @@ type desk struct {
 	now            func() time.Time
 
 	read     *settings
+	fromFile map[string]bool // settings that the stack's file says, and nothing else
 	store    *records.Store
 	temporal client.Client
 }
@@ -51,7 +52,20 @@ func (d *desk) run(ctx context.Context, args []string) int {
 	d.ctx = ctx
 	root := d.command()
 	root.SetArgs(args)
+	help := root.HelpFunc()
+	var unknown error
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c.HasSubCommands() { // or the help would be of something else than was asked about
+			if unknown = knows(c, c.Flags().Args()); unknown != nil {
+				return
+			}
+		}
+		help(c, args)
+	})
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = unknown
+	}
 	if err == nil {
 		return done
 	}
@@ -61,9 +75,17 @@ func (d *desk) run(ctx context.Context, args []string) int {
 		f = usage("%s; see starter --help", first)
 	}
 	if f.sentence != "" {
-		d.complain(f)
+		d.complain(d.withStack(f))
 	}
 	return f.exit
+}
+
+// withStack adds to what is said of a server that is away how to start it, where its address is the stack's.
+func (d *desk) withStack(f *failure) *failure {
+	if f.away == "" || !d.fromFile[f.away] {
+		return f
+	}
+	return fail(f.exit, "%s; make run starts the stack, whose address is in .kap/env", f.sentence)
 }
 
 func (d *desk) say(format string, args ...any) { fmt.Fprintf(d.stdout, format+"\n", args...) }
@@ -106,6 +128,9 @@ func (d *desk) command() *cobra.Command {
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" { // which would explain itself whatever it is asked for
 			c.Args, c.RunE = knows, func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range c.Commands() { // one line of it is longer than an old terminal
+				shell.Long = strings.Replace(shell.Long, "\nIf it is not installed already, you can install it via", "\nIf it is not installed already, you can install it via\n", 1)
+			}
 		}
 	}
 	return root

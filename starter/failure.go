@@ -26,12 +26,13 @@ const (
 type failure struct {
 	exit     int
 	sentence string
+	away     string // the setting that says where the server is that does not answer
 }
 
 func (f *failure) Error() string { return f.sentence }
 
 func fail(exit int, format string, args ...any) *failure {
-	return &failure{exit, fmt.Sprintf(format, args...)}
+	return &failure{exit: exit, sentence: fmt.Sprintf(format, args...)}
 }
 
 func usage(format string, args ...any) *failure { return fail(misuse, format, args...) }
@@ -45,7 +46,7 @@ func asFailure(err error) error {
 	case errors.As(err, &f):
 		return f
 	}
-	return &failure{fault, "something went wrong that kap has no words for; run it again, and tell whoever looks after kap"}
+	return &failure{exit: fault, sentence: "something went wrong that kap has no words for; run it again, and tell whoever looks after kap"}
 }
 
 // fromRecords says what went wrong with PostgreSQL. Its own texts may quote a client's data or a password.
@@ -74,7 +75,9 @@ func fromRecords(err error) error {
 	if errors.Is(err, records.ErrNotFound) {
 		return fail(unanswered, "%v; find it with: starter find NAME", err)
 	}
-	return fail(unreachable, "%s; start it, or correct DATABASE_URL", records.Plain(err))
+	f = fail(unreachable, "%s; start it, or correct DATABASE_URL", records.Plain(err))
+	f.away = "DATABASE_URL"
+	return f
 }
 
 // interrupted is what Ctrl-C leads to.

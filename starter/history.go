@@ -85,7 +85,7 @@ func (d *desk) history(ctx context.Context, text string, f historyFlags) error {
 	if err != nil {
 		return fromRecords(err)
 	}
-	events := slices.DeleteFunc(story(journal, mails, told, zone), func(e event) bool {
+	events := slices.DeleteFunc(withCorrections(story(journal, mails, told, zone), told), func(e event) bool {
 		return e.When.Before(since) || f.people && e.Kind != string(pathway.Taken) && (e.Kind != string(pathway.Rejected) || e.By == "")
 	})
 	if f.asJSON {
@@ -126,6 +126,22 @@ func story(journal []records.JournalLine, mails []records.MailLine, told []recor
 		for _, m := range written[step] {
 			events = append(events, event{When: m.CreatedAt, What: fate(m), Kind: "mail"})
 		}
+	}
+	return events
+}
+
+// withCorrections tells among the other events what was corrected in the records alone.
+func withCorrections(events []event, told []records.MailEventLine) []event {
+	for _, e := range told {
+		what := map[string]string{records.PhoneCorrected: "telephone number", records.NameCorrected: "given name"}[e.Event]
+		if what == "" {
+			continue
+		}
+		i := slices.IndexFunc(events, func(other event) bool { return other.When.After(e.At) })
+		if i < 0 {
+			i = len(events)
+		}
+		events = slices.Insert(events, i, event{When: e.At, What: fmt.Sprintf("the client's %s is corrected (%s)", what, e.By), By: e.By, Kind: string(pathway.Taken)})
 	}
 	return events
 }

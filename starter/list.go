@@ -14,10 +14,12 @@ import (
 	"kap/records"
 )
 
-const listHelp = `Lists the open pathways, the most pressing first, as the records have them:
-each line says as of when. Times are the practice's. A pathway is marked stalled
-where it should have looked again more than ten minutes ago and the records have
-heard nothing; starter show asks it.`
+const listHelp = `Lists the open pathways, and ended ones where something is urgent, as the
+records have them: each line says as of when. What is urgent comes first, then
+what is overdue, stalled or not started, then the rest, each by what is due
+first. Times are the practice's. A pathway is marked stalled where it should
+have looked again more than ten minutes ago and the records have heard nothing;
+starter show asks it.`
 
 const listExample = `  starter list
   starter list --attention
@@ -43,7 +45,7 @@ func (d *desk) listCommand() *cobra.Command {
 
 // filters are the flags by which list and watch choose.
 func (f *listFlags) filters(c *cobra.Command) {
-	c.Flags().BoolVar(&f.all, "all", false, "ended pathways too")
+	c.Flags().BoolVar(&f.all, "all", false, "all ended pathways too")
 	c.Flags().StringVar(&f.staff, "for", "", "only those on whose care team this member of staff is (a staff `id`)")
 	c.Flags().StringVar(&f.phase, "phase", "", "only this `phase`: "+strings.Join(phases(), ", "))
 	c.Flags().StringVar(&f.waitingOn, "waiting-on", "", "only what waits for this `role`: "+strings.Join(roles(), ", "))
@@ -58,6 +60,16 @@ func outcomes() []string {
 	return []string{string(pathway.Completed), string(pathway.StoppedAndReferred), string(pathway.DeclinedAndReferred), string(pathway.WithdrawnByClient), string(pathway.Lapsed)}
 }
 
+// outcomeOf takes an outcome as the list shows it, too: by its first word.
+func outcomeOf(text string) string {
+	for _, o := range outcomes() {
+		if first, _, _ := strings.Cut(o, "-"); text == first {
+			return o
+		}
+	}
+	return text
+}
+
 func phases() []string { return words(pathway.Phases()) }
 
 func roles() []string { return words(pathway.Roles()) }
@@ -70,7 +82,8 @@ func words[T ~string](all []T) []string {
 	return said
 }
 
-func (f listFlags) check() error {
+func (f *listFlags) check() error {
+	f.outcome = outcomeOf(f.outcome)
 	switch {
 	case f.phase != "" && !slices.Contains(phases(), f.phase):
 		return usage("--phase: found %q, expected one of %s", f.phase, strings.Join(phases(), ", "))
@@ -133,7 +146,29 @@ func (d *desk) listed(ctx context.Context, store *records.Store, f listFlags) ([
 			found = append(found, l)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b listed) int { return a.rank() - b.rank() }) // the records cannot know what has stalled
 	return found, nil
+}
+
+// rank is how pressing a pathway is, the most first.
+func (l listed) rank() int {
+	switch {
+	case l.Attention == string(pathway.UrgentAttention):
+		return 0
+	case l.Outcome != "":
+		return 3
+	case l.needsLook():
+		return 1
+	}
+	return 2
+}
+
+// needsLook says whether somebody must look at it. Of what has ended, only what is urgent presses.
+func (l listed) needsLook() bool {
+	if l.Outcome != "" {
+		return l.Attention == string(pathway.UrgentAttention)
+	}
+	return l.Attention != string(pathway.NoAttention) || l.Pulse == pathway.Stalled || !l.Started
 }
 
 func (f listFlags) shows(l listed, now time.Time) bool {
@@ -141,14 +176,13 @@ func (f listFlags) shows(l listed, now time.Time) bool {
 		now = *l.AsOf // a clock of its own
 	}
 	soon := l.NextSession != nil && l.NextSession.Before(onTheDay(now.In(zoneOf(l.Zone)), f.within))
-	needsLook := l.Attention != string(pathway.NoAttention) || l.Pulse == pathway.Stalled || !l.Started
 	return (f.phase == "" || l.Started && l.Phase == f.phase) &&
 		(f.outcome == "" || l.Outcome == f.outcome) &&
 		(!f.onHold || l.OnHold) &&
 		(!f.stalled || l.Pulse == pathway.Stalled) &&
 		(f.within == 0 || soon) &&
 		(f.waitingOn == "" || slices.Contains(l.WaitingOn, f.waitingOn)) &&
-		(!f.attention || needsLook && l.Outcome == "")
+		(!f.attention || l.needsLook())
 }
 
 func (d *desk) listJSON(found []listed, names bool) error {
@@ -160,7 +194,7 @@ func (d *desk) listJSON(found []listed, names bool) error {
 	return out.Encode(found)
 }
 
-// withoutNames takes the two fields away, rather than show that they are empty.
+// withoutNames takes away what names the client, rather than show that it is empty.
 func withoutNames(text []byte) ([]byte, error) {
 	var rows []map[string]json.RawMessage
 	if err := json.Unmarshal(text, &rows); err != nil {
@@ -169,6 +203,7 @@ func withoutNames(text []byte) ([]byte, error) {
 	for _, r := range rows {
 		delete(r, "given_name")
 		delete(r, "family_name")
+		delete(r, "phone")
 	}
 	return json.Marshal(rows)
 }

@@ -58,11 +58,8 @@ type previewed struct {
 }
 
 func (d *desk) preview(args []string, protocolFile, to string) error {
-	files, house, protocol, err := d.filesAskedFor(args, protocolFile)
+	_, house, protocol, err := d.filesAskedFor(args, protocolFile, false)
 	if err != nil {
-		return err
-	}
-	if err := discreet(files, house, protocol); err != nil {
 		return err
 	}
 	samples, err := mail.Samples(house, d.now(), protocol.Crisis.Text)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,48 +35,54 @@ func (d *desk) practiceCommand() *cobra.Command {
 	return c
 }
 
-// filesAskedFor reads the practice's files that a command line names, and where it names none, those of the settings.
-func (d *desk) filesAskedFor(args []string, protocolFile string) (settings, practice.Practice, pathway.Protocol, error) {
-	none := func(err error) (settings, practice.Practice, pathway.Protocol, error) {
-		return nil, practice.Practice{}, pathway.Protocol{}, err
-	}
+// filesAskedFor reads the practice's files that a command line names, and where it names none, those of the settings. Its error names all
+// that is wrong with them; with hours, also whether what the protocol wants finds a time in them.
+func (d *desk) filesAskedFor(args []string, protocolFile string, hours bool) (settings, practice.Practice, pathway.Protocol, error) {
+	files := settings{}
 	s, err := d.settings()
 	if err != nil {
-		return none(err)
+		return files, practice.Practice{}, pathway.Protocol{}, err
 	}
-	files := settings{"KAP_PRACTICE": s["KAP_PRACTICE"], "KAP_PROTOCOL": s["KAP_PROTOCOL"]}
+	files["KAP_PRACTICE"], files["KAP_PROTOCOL"] = s["KAP_PRACTICE"], s["KAP_PROTOCOL"]
 	if len(args) == 1 {
 		files["KAP_PRACTICE"] = args[0]
 	}
 	if protocolFile != "" {
 		files["KAP_PROTOCOL"] = protocolFile
 	}
-	house, protocol, err := files.house()
-	var f *failure
-	if errors.As(err, &f) { // it was a file that was asked about, not a setting
-		_, what, _ := strings.Cut(strings.TrimSuffix(f.sentence, "; correct the file or the setting"), ": ")
-		return none(usage("%s", what))
+	house, err := practice.Load(files["KAP_PRACTICE"])
+	protocol, protocolErr := practice.LoadProtocol(files["KAP_PROTOCOL"])
+	if hours && err == nil && protocolErr == nil {
+		if err = house.Calendar().Bookable(protocol, d.now()); err != nil {
+			err = fmt.Errorf("opening_hours: %w; open longer, or on days that follow one another", err)
+		}
 	}
-	return files, house, protocol, err
+	var wrong []string
+	for _, err := range append([]error{err, protocolErr}, indiscreet(files, house, protocol)...) {
+		if err != nil {
+			wrong = append(wrong, oneLine(err.Error()))
+		}
+	}
+	if len(wrong) > 0 {
+		return files, house, protocol, usage("%s", strings.Join(wrong, "; "))
+	}
+	return files, house, protocol, nil
 }
 
-// discreet holds what clients will read to the list of words, and names the file.
-func discreet(files settings, house practice.Practice, protocol pathway.Protocol) error {
+// indiscreet holds what clients will read to the list of words, and names the file of each that says too much.
+func indiscreet(files settings, house practice.Practice, protocol pathway.Protocol) (wrong []error) {
 	if err := mail.Discreet(house); err != nil {
-		return usage("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: "))
+		wrong = append(wrong, fmt.Errorf("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: ")))
 	}
 	if err := mail.DiscreetProtocol(protocol); err != nil {
-		return usage("%s: %s", or(files["KAP_PROTOCOL"], "the built-in clinical numbers"), strings.TrimPrefix(err.Error(), "mail: protocol: "))
+		wrong = append(wrong, fmt.Errorf("%s: %s", or(files["KAP_PROTOCOL"], "the built-in clinical numbers"), strings.TrimPrefix(err.Error(), "mail: protocol: ")))
 	}
-	return nil
+	return wrong
 }
 
 func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile string) error {
-	files, house, protocol, err := d.filesAskedFor(args, protocolFile)
+	files, house, protocol, err := d.filesAskedFor(args, protocolFile, true)
 	if err != nil {
-		return err
-	}
-	if err := discreet(files, house, protocol); err != nil {
 		return err
 	}
 	d.sayPractice(or(files["KAP_PRACTICE"], "the sample practice"), house)
@@ -91,9 +96,6 @@ func (d *desk) checkPractice(ctx context.Context, args []string, protocolFile st
 		for _, n := range notes {
 			d.say("%s", indented("  - ", n))
 		}
-	}
-	if err := house.Calendar().Bookable(protocol, d.now()); err != nil {
-		return usage("opening_hours: %v; open longer, or on days that follow one another", err)
 	}
 	d.say("\nBoth files can be used.")
 	return nil

@@ -194,7 +194,7 @@ func (d *desk) attended(ctx context.Context, code string, kind pathway.MessageTy
 	}
 	fields, open := apart(fields)
 	if by == "" && !has(fields, "by") {
-		if by, err = d.line("by (your staff id): "); err != nil {
+		if by, err = d.asksAuthor(v, kind); err != nil {
 			return by, fields, err
 		}
 	}

@@ -54,6 +54,13 @@ func (d *desk) settings() (settings, error) {
 			return nil, err
 		}
 	}
+	given := settings{}
+	given.overlay(d.env)
+	d.fromFile = map[string]bool{}
+	for name := range s {
+		_, own := given[name]
+		d.fromFile[name] = !own && d.envFile == ""
+	}
 	s.overlay(d.env)
 	if _, err := known.Load[known.Starter](s.Environ()); err != nil {
 		return nil, usage("%v", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -21,8 +22,8 @@ records it, what blocks the next dosing session, and the sessions, in the
 practice's time.
 
 It asks the pathway itself; where Temporal does not answer, or keeps it no
-longer, it shows what the records hold, and as of when. With --json nothing
-names the client.`
+longer, it shows what the records hold, and as of when. How the client can be
+reached is in the records. With --json nothing names the client.`
 
 const showExample = `  starter show K7Q2M9
   starter show k7q2m9 --journal
@@ -51,9 +52,10 @@ type view struct {
 	Journal []records.JournalLine `json:"journal,omitempty"`
 	Mails   []records.MailLine    `json:"mails,omitempty"`
 
-	name string
-	why  string // the pathway itself was not asked, or did not answer
-	now  time.Time
+	name  string
+	reach *records.Reach // nil without the records
+	why   string         // the pathway itself was not asked, or did not answer
+	now   time.Time
 }
 
 // source is where a status comes from.
@@ -94,6 +96,9 @@ func (d *desk) view(ctx context.Context, code string) (*view, error) {
 	}
 	if rowErr == nil {
 		v.name = row.GivenName + " " + row.FamilyName
+		if reach, err := bounded(ctx, func(ctx context.Context) (records.Reach, error) { return d.store.Reach(ctx, code) }); err == nil {
+			v.reach = &reach
+		}
 	}
 	live, err := d.query(ctx, code)
 	var f *failure
@@ -192,6 +197,9 @@ func (d *desk) print(v *view, f showFlags) error {
 	case v.Status == nil:
 		d.say("%s", indented("", "Started; the records hold no step of it yet, and "+v.why+"."))
 	}
+	if v.Status == nil {
+		d.printReach(v)
+	}
 	zone := time.UTC
 	if v.Status != nil {
 		zone = zoneOf(v.Status.Zone)
@@ -229,6 +237,7 @@ func (d *desk) printStatus(v *view, zone *time.Location) error {
 			d.say("%s", indented(fmt.Sprintf("  %-16s ", f[0]), f[1]))
 		}
 	}
+	d.printReach(v)
 	d.printTasks(v, zone)
 	d.printSentences("What blocks the next dosing session", blockers(s))
 	d.printSentences("Holds", holds(s, zone))
@@ -276,16 +285,53 @@ func team(t pathway.CareTeam) string {
 func onTheirWay(s *pathway.Status, zone *time.Location) string {
 	var parts []string
 	if s.Unwritten > 0 {
-		parts = append(parts, fmt.Sprintf("%d journal entries to the records", s.Unwritten))
+		parts = append(parts, several(s.Unwritten, "journal entry", "journal entries")+" to the records")
 	}
 	if s.Unsent > 0 {
-		mails := fmt.Sprintf("%d mails", s.Unsent)
-		if !s.UnsentFrom.IsZero() {
-			mails += ", from " + moment(s.UnsentFrom, zone) + " on, when the client's hours of mail begin"
+		mails := several(s.Unsent, "mail", "mails")
+		switch { // to the client for the hours of mail, to staff for their own time
+		case s.UnsentFrom.IsZero():
+		case s.Unsent == 1:
+			mails += ", which waits until " + moment(s.UnsentFrom, zone)
+		default:
+			mails += ", of those that wait the first until " + moment(s.UnsentFrom, zone)
 		}
 		parts = append(parts, mails)
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, "; ")
+}
+
+func several(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// printReach prints how the client can be reached.
+func (d *desk) printReach(v *view) {
+	r := v.reach
+	if r == nil {
+		return
+	}
+	mails, times := "wanted", "at any time"
+	switch {
+	case !r.MailPermission:
+		mails = "not wanted: what they would say is said by telephone"
+	case r.Returned:
+		mails = "wanted, but the address takes none: what they would say is said by telephone"
+	}
+	email := r.Email
+	if r.Returned {
+		email += fmt.Sprintf("; mail to it comes back: %s address %s corrects it", os.Args[0], v.Pathway)
+	}
+	if len(r.Availability) > 0 {
+		times = strings.Join(r.Availability, ", ") + ", on the practice's clock"
+	}
+	d.say("\nThe client")
+	for _, f := range [][2]string{{"telephone", r.Phone}, {"e-mail", email}, {"mails", mails}, {"zone", r.Zone}, {"can come", times}} {
+		d.say("%s", indented(fmt.Sprintf("  %-16s ", f[0]), clean(f[1])))
+	}
 }
 
 // printTasks prints each task with the command that records it. What was decided is not in it: it is asked for.

@@ -87,6 +87,24 @@ func TestWhatTheRecordsHoldIsShownWithoutTemporal(t *testing.T) {
 	command(t, env, "", "show", "B2B2B2").wants(t, unanswered, "there is no pathway B2B2B2", "starter find")
 }
 
+// Whoever has the records sees how the client can be reached, as of what was said last; programs do not.
+func TestShowSaysHowTheClientCanBeReached(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	p := begun(t, store, "K7Q2M9", "Anna", time.Now())
+	command(t, env, "", "show", "K7Q2M9").wants(t, done, "telephone        +1 555 0123\n", "e-mail           Anna@example.org\n", "mails            wanted\n", "zone             America/New_York\n", "can come         at any time\n")
+
+	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","zone":"America/Chicago","availability":["tuesday 09:00-13:00","friday 10:00-12:00"]}`)
+	execute(t, env, `update pathway set mailing = false`) // as when mail came back
+	s := command(t, env, "", "show", "K7Q2M9")
+	s.wants(t, done, "mails            wanted, but the address takes none", "mail to it comes back:", "zone             America/Chicago\n", "can come         tuesday 09:00-13:00, friday 10:00-12:00, on the")
+	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","mail_permission":false,"any_time":true}`)
+	command(t, env, "", "show", "K7Q2M9").wants(t, done, "mails            not wanted: ", "can come         at any time\n")
+	if s = command(t, env, "", "show", "K7Q2M9", "--json"); strings.Contains(s.out, "0123") || strings.Contains(s.out, "example.org") {
+		t.Errorf("found how to reach the client in\n%s", s.out)
+	}
+}
+
 func TestListShowsWhatIsPressing(t *testing.T) {
 	t.Parallel()
 	store, env := office(t)
@@ -94,7 +112,11 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 	begun(t, store, "B2B2B2", "Bartholomew", time.Now())
 	begun(t, store, "C3C3C3", "Carla", time.Now())
 	begun(t, store, "D4D4D4", "Demo", time.Now())
-	execute(t, env, `update pathway set outcome = 'completed', phase = 'ended' where code = 'C3C3C3'`)
+	begun(t, store, "F6F6F6", "Fred", time.Now())
+	execute(t, env, `update pathway set outcome = 'completed', phase = 'ended' where code = 'F6F6F6'`)
+	execute(t, env, `update pathway set outcome = 'stopped-and-referred', phase = 'ended' where code = 'C3C3C3'`)
+	execute(t, env, `update pathway set attention = 'urgent' where code = 'F6F6F6'`) // an adverse event after the ending
+	execute(t, env, `update pathway set attention = 'task' where code = 'C3C3C3'`)
 	execute(t, env, `update pathway set next_wake = now() - interval '3 hours' where code = 'B2B2B2'`)
 	execute(t, env, `update pathway set as_of = now() + interval '90 days', next_wake = now() + interval '91 days' where code = 'D4D4D4'`)
 	execute(t, env, `update pathway set attention = 'urgent', next_session = now() + interval '4 days' where code = 'K7Q2M9'`)
@@ -109,17 +131,20 @@ func TestListShowsWhatIsPressing(t *testing.T) {
 			t.Errorf("longer than %d: %s", screen, line)
 		}
 	}
-	command(t, env, "", "list", "--all").wants(t, done, "C3C3C3", "ended:", "completed")
+	command(t, env, "", "list", "--all").wants(t, done, "C3C3C3", "ended:", "stopped", "completed")
 	for _, c := range []struct {
 		args  string
 		codes string
 	}{
-		{"--attention", "K7Q2M9 B2B2B2"},
+		{"", "K7Q2M9 F6F6F6 B2B2B2 D4D4D4"},
+		{"--attention", "K7Q2M9 F6F6F6 B2B2B2"},
 		{"--phase screening", "K7Q2M9 B2B2B2 D4D4D4"},
-		{"--phase ended", "C3C3C3"},
+		{"--phase ended", "F6F6F6 C3C3C3"},
 		{"--phase dosing", ""},
+		{"--outcome stopped", "C3C3C3"},
+		{"--outcome stopped-and-referred", "C3C3C3"},
 		{"--waiting-on coordinator", ""},
-		{"--all", "K7Q2M9 B2B2B2 C3C3C3 D4D4D4"},
+		{"--all", "K7Q2M9 F6F6F6 B2B2B2 D4D4D4 C3C3C3"},
 	} {
 		s := command(t, env, "", append([]string{"list", "--json"}, strings.Fields(c.args)...)...)
 		s.wants(t, done)
@@ -211,6 +236,30 @@ func TestTheContractIsListed(t *testing.T) {
 	for _, m := range pathway.Messages() {
 		if !strings.Contains(s.out, m.Name+" (") || !strings.Contains(s.out, m.Example) {
 			t.Errorf("%s is not listed with its example", m.Name)
+		}
+	}
+	s = command(t, nil, "", "record", "--list", "answer")
+	s.wants(t, done, "answer (client by a link)", "starter record refuses it")
+	if s = command(t, nil, "", "record", "--list", "contact"); strings.Contains(s.out, "refuses") {
+		t.Errorf("what staff say, too, is refused to them:\n%s", s.out)
+	}
+}
+
+func TestWhatIsOnItsWayIsCounted(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)
+	for _, row := range []struct {
+		s    pathway.Status
+		says string
+	}{
+		{pathway.Status{}, ""},
+		{pathway.Status{Unwritten: 1, Unsent: 1}, "1 journal entry to the records; 1 mail"},
+		{pathway.Status{Unwritten: 2}, "2 journal entries to the records"},
+		{pathway.Status{Unsent: 1, UnsentFrom: from}, "1 mail, which waits until Tue 3 Mar 2026, 08:00 UTC"},
+		{pathway.Status{Unsent: 3, UnsentFrom: from}, "3 mails, of those that wait the first until Tue 3 Mar 2026, 08:00 UTC"},
+	} {
+		if found := onTheirWay(&row.s, time.UTC); found != row.says {
+			t.Errorf("found %q, expected %q", found, row.says)
 		}
 	}
 }

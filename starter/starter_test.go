@@ -68,7 +68,7 @@ func (s said) wants(t *testing.T, code int, texts ...string) {
 func TestHelpFitsAnOldTerminal(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--help"}, {"enrol", "--help"}, {"record", "--help"}, {"show", "--help"}, {"list", "--help"}, {"find", "--help"}, {"today", "--help"}, {"tasks", "--help"},
-		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"mail", "--help"}, {"mail", "preview", "--help"}, {"mail", "doctor", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}, {"address", "--help"}} {
+		{"done", "--help"}, {"watch", "--help"}, {"history", "--help"}, {"practice", "--help"}, {"practice", "check", "--help"}, {"mail", "--help"}, {"mail", "preview", "--help"}, {"mail", "doctor", "--help"}, {"prepare-namespace", "--help"}, {"restored", "--help"}, {"resume-mail", "--help"}, {"address", "--help"}, {"completion", "--help"}, {"completion", "bash", "--help"}, {"completion", "fish", "--help"}, {"completion", "zsh", "--help"}, {"completion", "powershell", "--help"}, {"releases", "--help"}, {"releases", "use", "--help"}, {"views", "--help"}, {"verify", "--help"}, {"record", "measure", "--help"}} {
 		s := command(t, nil, "", args...)
 		s.wants(t, done)
 		for line := range strings.Lines(s.out) {
@@ -90,6 +90,11 @@ func TestWhatIsTypedWrongIsSaidInOneSentence(t *testing.T) {
 		{[]string{"enroll"}, misuse, "did you mean enrol?"},
 		{[]string{"shw"}, misuse, "did you mean show?"},
 		{[]string{"help", "shw"}, misuse, "did you mean show?"},
+		{[]string{"recrod", "--help"}, misuse, "did you mean record?"},
+		{[]string{"--help", "recrod"}, misuse, "did you mean record?"},
+		{[]string{"--env-file", ".kap/env", "recrod", "-h"}, misuse, "did you mean record?"},
+		{[]string{"practice", "chek", "--help"}, misuse, "did you mean check?"},
+		{[]string{"mail", "previw"}, misuse, `found the command "previw", expected one of doctor, preview; did you mean preview?`},
 		{[]string{"practice", "chek"}, misuse, `found the command "chek", expected one of check; did you mean check?`},
 		{[]string{"completion", "csh"}, misuse, `found the command "csh", expected one of bash, `},
 		{[]string{"practice", "check", "none.yaml"}, misuse, "found no file none.yaml"},
@@ -263,4 +268,33 @@ func TestCodesAreReadAsPeopleWriteThem(t *testing.T) {
 func TestASettingThatNobodyReadsIsRefused(t *testing.T) {
 	t.Parallel()
 	command(t, []string{"KAP_PRACTISE=mine.yaml"}, "", "list").wants(t, misuse, "KAP_PRACTISE: found a variable that nothing reads, expected one of KAP_PRACTICE, ")
+}
+
+// Whoever has stopped the stack is told how to start it; whoever names servers of their own is not.
+func TestTheStoppedStackIsNamed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll(".kap", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	url := "DATABASE_URL=postgres://kap@" + nowhere + "/kap"
+	if err := os.WriteFile(defaultEnvFile, []byte(url+"\nTEMPORAL_ADDRESS="+nowhere+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hint := "; make run starts the stack, whose address is in .kap/env"
+	for _, row := range []struct {
+		env  []string
+		args []string
+		says string
+	}{
+		{nil, []string{"list"}, "PostgreSQL does not answer; start it, or correct DATABASE_URL" + hint + "\n"},
+		{nil, []string{"releases"}, "start it, or correct TEMPORAL_ADDRESS" + hint + "\n"},
+		{[]string{url}, []string{"list"}, "start it, or correct DATABASE_URL\n"},
+		{nil, []string{"list", "--env-file", defaultEnvFile}, "start it, or correct DATABASE_URL\n"},
+	} {
+		var out, err bytes.Buffer
+		code := run(t.Context(), row.args, strings.NewReader(""), &out, &err, append([]string{"HOME=" + t.TempDir()}, row.env...))
+		if code != unreachable || !strings.HasSuffix(err.String(), row.says) {
+			t.Errorf("%v: ends with %d and says %q", row.args, code, err.String())
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -120,6 +121,9 @@ func (d *desk) isOverdue(t records.TaskLine) bool {
 	return !t.Due.After(now)
 }
 
+// callsClient fits what somebody does by telephone.
+var callsClient = regexp.MustCompile(`(Call|Speak with) the client`)
+
 // sayTasks prints each task with what does it.
 func (d *desk) sayTasks(all []records.TaskLine) {
 	for i, t := range all {
@@ -136,6 +140,9 @@ func (d *desk) sayTasks(all []records.TaskLine) {
 		}
 		d.say("  %s%s  %s", d.paint(how, mark), d.paint(heading, t.Code), clean(shorten(t.GivenName+" "+t.FamilyName, 40)))
 		d.say("%s", indented("    ", clean(strings.Join(t.Who, " and ")+": "+strings.TrimSuffix(t.What, "."))))
+		if callsClient.MatchString(t.What) {
+			d.say("%s", indented("    ", clean("telephone: "+t.Phone)))
+		}
 		when := "since " + moment(t.Since, zone)
 		if t.Due.After(t.Since) {
 			when += ", due " + moment(t.Due, zone)
@@ -156,7 +163,7 @@ func doneBy(code, key, message string) string {
 	return fmt.Sprintf("%s record %s %s", os.Args[0], message, code)
 }
 
-// nameless prints rows as JSON, without the two fields that name the client.
+// nameless prints rows as JSON, without what names the client.
 func (d *desk) nameless(rows any) error {
 	text, err := json.Marshal(rows)
 	if err != nil {
@@ -177,9 +184,10 @@ in starter tasks. A beginning of the name is enough where it fits only one.
 What became of it is done, reached, tried, declined or acknowledged; at a
 terminal you are asked. "tried" keeps a call open.`
 
-const doneExample = `  starter done K7Q2M9 call/ask/consent reached
-  starter done K7Q2M9 letter --by t-lane
-  starter done K7Q2M9 hold/hold-1/therapist acknowledged`
+const doneExample = `  starter done K7Q2M9 call/ask/consent tried --by c-desk
+  starter done K7Q2M9 conversation reached --by t-lane
+  starter done K7Q2M9 letter done --by t-lane
+  starter done K7Q2M9 hold/hold-1/therapist acknowledged --by t-lane`
 
 type doneFlags struct {
 	by, at, reason string
@@ -230,7 +238,7 @@ func (d *desk) done(ctx context.Context, args []string, f doneFlags) error {
 	kind := pathway.Message("task-done")
 	if d.terminal {
 		if by == "" {
-			if by, err = d.line("by (your staff id): "); err != nil {
+			if by, err = d.asksAuthor(v, kind); err != nil {
 				return err
 			}
 		}
@@ -296,10 +304,19 @@ func (d *desk) whichTask(code string, s *pathway.Status, args []string, by strin
 		}
 		return pathway.TaskView{}, fail(unanswered, "found %q, with which %d of the tasks open on %s begin: %s", args[0], len(found), code, strings.Join(names, ", "))
 	}
+	var others []string
 	for _, t := range tasks {
-		if t.Key == args[0] {
-			return t, usage("%s is done by another message: %s", t.Key, doneBy(code, t.Key, t.Message))
+		if len(t.Outcomes) > 0 || !strings.HasPrefix(t.Key, args[0]) {
+			continue
 		}
+		says := fmt.Sprintf("%s is done by another message: %s", t.Key, doneBy(code, t.Key, t.Message))
+		if others = append(others, says); t.Key == args[0] {
+			others = []string{says}
+			break
+		}
+	}
+	if len(others) > 0 {
+		return pathway.TaskView{}, usage("%s", strings.Join(others, "; "))
 	}
 	return pathway.TaskView{}, fail(unanswered, "found the task %q, expected one of those open on %s: %s", args[0], code, orNone(keys))
 }

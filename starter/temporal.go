@@ -74,7 +74,9 @@ func (d *desk) fromTemporal(err error) error {
 	case errors.As(err, &denied):
 		return usage("Temporal at %s does not let us in; check its key or certificates", options.HostPort)
 	case temporalIsAway(err):
-		return fail(unreachable, "Temporal does not answer at %s; start it, or correct TEMPORAL_ADDRESS", options.HostPort)
+		f = fail(unreachable, "Temporal does not answer at %s; start it, or correct TEMPORAL_ADDRESS", options.HostPort)
+		f.away = "TEMPORAL_ADDRESS"
+		return f
 	}
 	return fail(fault, "Temporal at %s did not take it (%s); tell whoever looks after kap", options.HostPort, serviceerror.ToStatus(err).Code())
 }

@@ -83,14 +83,16 @@ func (d *desk) agenda(ctx context.Context, f todayFlags) (agenda, error) {
 	if err != nil {
 		return agenda{}, err
 	}
+	label := "--for"
 	if f.staff == "" {
+		label = "KAP_BY"
 		s, err := d.settings()
 		if err != nil {
 			return agenda{}, err
 		}
 		f.staff = s["KAP_BY"]
 	}
-	member, err := d.staff("--for", f.staff)
+	member, err := d.staff(label, f.staff)
 	if err != nil {
 		return agenda{}, err
 	}

@@ -104,7 +104,7 @@ func (b *board) draw(found []listed, why string) error {
 		return nil
 	}
 	changed := b.changes(found)
-	fmt.Fprint(b.stdout, "\x1b[H\x1b[2J\x1b[3J") // home, clear the screen and what was scrolled
+	fmt.Fprint(b.stdout, "\x1b[H\x1b[2J") // home, clear the screen; what was scrolled is somebody's
 	b.say("%s", b.paint(heading, fmt.Sprintf("%s  %s", b.now().In(b.zone).Format("Mon 2 Jan 15:04:05"), counted(found))))
 	b.say("")
 	return b.listTable(found, changed)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // Config says where a machine lives and what it listens on.
@@ -56,6 +57,11 @@ func (c *Config) complete() error {
 		info, err := os.Stat(p.path)
 		if err != nil || info.IsDir() || info.Mode().Perm()&0o111 == 0 {
 			return fmt.Errorf("there is no %s to run at %s: build it, or say where it is with --%s", p.what, p.path, p.flag)
+		}
+	}
+	for _, line := range c.practiceFiles() {
+		if name, path, _ := strings.Cut(line, "="); strings.ContainsAny(path, takenApart) {
+			return fmt.Errorf("%s: found %q, expected a path without blanks, quotes and other signs that a shell takes apart", name, path)
 		}
 	}
 	if c.TemporalPort < 0 || c.UIPort < 0 || c.InboxPort < 0 || c.PostgresPort < 0 || c.MetricsPort < 0 || c.WebPort < 0 || c.WebHealthPort < 0 {

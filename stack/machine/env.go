@@ -2,6 +2,8 @@ package machine
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -17,6 +19,7 @@ func (m *Machine) Env() []string {
 		"KAP_UI_URL=" + m.UIURL(),
 		"KAP_INBOX_URL=" + m.InboxURL(),
 	}
+	all = append(all, m.config.practiceFiles()...)
 	if m.config.WorkerPath != "" {
 		all = append(all, "KAP_LISTEN="+at(m.config.MetricsPort))
 	}
@@ -25,6 +28,35 @@ func (m *Machine) Env() []string {
 	}
 	return all
 }
+
+// practiceFiles names the practice's own files where the worker is given any, by absolute paths: or the command line, run somewhere
+// else, would read the sample practice.
+func (c *Config) practiceFiles() []string {
+	var all []string
+	for _, name := range []string{"KAP_PRACTICE", "KAP_PROTOCOL"} {
+		if path := c.workerVariable(name); path != "" {
+			if whole, err := filepath.Abs(path); err == nil {
+				path = whole
+			}
+			all = append(all, name+"="+path)
+		}
+	}
+	return all
+}
+
+// workerVariable is a variable as the worker sees it: the caller's own, unless WorkerEnv says otherwise.
+func (c *Config) workerVariable(name string) string {
+	found := ""
+	for _, line := range append(os.Environ(), c.WorkerEnv...) {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			found = value
+		}
+	}
+	return found
+}
+
+// takenApart are signs at which a shell that reads the file of addresses takes a path apart.
+const takenApart = " \t\n'\"\\$`&|;<>()*?[]{}#!"
 
 // DatabaseURL is the address of our own database.
 func (m *Machine) DatabaseURL() string { return m.postgres.url(ourDatabase, ourDatabase) }

@@ -2,9 +2,7 @@ package machine
 
 import (
 	"context"
-	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -40,13 +38,7 @@ func (m *Machine) inboxChild() *child {
 
 // zone is the practice's; UTC where its file cannot be read, of which the worker says why.
 func (m *Machine) zone() string {
-	path := ""
-	for _, line := range append(os.Environ(), m.config.WorkerEnv...) {
-		if value, ok := strings.CutPrefix(line, "KAP_PRACTICE="); ok {
-			path = value
-		}
-	}
-	house, err := practice.Load(path)
+	house, err := practice.Load(m.config.workerVariable("KAP_PRACTICE"))
 	if err != nil {
 		return "UTC"
 	}

@@ -55,7 +55,7 @@ type port struct {
 }
 
 func (p port) taken() error {
-	return fmt.Errorf("port %d (%s) is already in use by another program; stop it or choose another with --%s",
+	return fmt.Errorf("port %d (%s) is already in use by another program; stop it or choose another with bin/stack --%s",
 		*p.number, p.of, p.flag)
 }
 
@@ -64,7 +64,7 @@ func settle(ports []port) error {
 	for i, p := range ports {
 		for _, other := range ports[:i] {
 			if *p.number != 0 && *p.number == *other.number {
-				return fmt.Errorf("port %d is given to both %s and %s; choose another with --%s",
+				return fmt.Errorf("port %d is given to both %s and %s; choose another with bin/stack --%s",
 					*p.number, other.of, p.of, p.flag)
 			}
 		}
