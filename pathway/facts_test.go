@@ -278,7 +278,7 @@ func TestARefusedSignalIsATask(t *testing.T) {
 			t.Errorf("%s: %s does not hear of it", row.raw, row.staff)
 		}
 		h.evaluate("suitable") // something else
-		signal(h, `hello`) // and so did somebody unknown
+		signal(h, `hello`)     // and so did somebody unknown
 		h.must("task-done", "by", "c-desk", "task", "refused/prescriber-clearance", "outcome", "done")
 		if row.key == "refused/prescriber-clearance" {
 			continue
@@ -303,7 +303,7 @@ func TestARefusedSignalIsATask(t *testing.T) {
 	h.must("task-done", "by", "t-lane", "task", "conversation", "outcome", "reached")
 	h.must("task-done", "by", "t-lane", "task", "letter", "outcome", "done")
 	signal(h, `{"by":"p-singh","decision":"cleared"}`)
-	if h.p.Outcome == "" || h.task(key + "/p-singh") == nil {
+	if h.p.Outcome == "" || h.task(key+"/p-singh") == nil {
 		t.Errorf("outcome %q, owed %v", h.p.Outcome, h.keys())
 	}
 	again, err := Enrol(h.p.Enrolment)
@@ -316,8 +316,8 @@ func TestARefusedSignalIsATask(t *testing.T) {
 	if !slices.Equal(again.Missed, h.p.Missed) {
 		t.Errorf("the steps tell of %+v, the pathway of %+v", again.Missed, h.p.Missed)
 	}
-	h.must("task-done", "by", "p-singh", "task", key + "/p-singh", "outcome", "done")
-	if h.task(key + "/p-singh") != nil {
+	h.must("task-done", "by", "p-singh", "task", key+"/p-singh", "outcome", "done")
+	if h.task(key+"/p-singh") != nil {
 		t.Errorf("owed %v", h.keys())
 	}
 }

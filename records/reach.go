@@ -24,12 +24,9 @@ type Reach struct {
 func (s *Store) Reach(ctx context.Context, code string) (Reach, error) {
 	var r Reach
 	var text []byte
-	var mailing, corrected bool
 	err := s.pool.QueryRow(ctx, `
-		select c.phone, c.email, p.enrolment, p.mailing,
-			exists (select from mail_event e where e.pathway = p.code and e.event = $2 and e.unheard)
-		from pathway p join client c on c.id = p.client where p.code = $1`, code, pathway.AddressCorrected).
-		Scan(&r.Phone, &r.Email, &text, &mailing, &corrected)
+		select c.phone, c.email, c.address_returned, p.enrolment from pathway p join client c on c.id = p.client where p.code = $1`, code).
+		Scan(&r.Phone, &r.Email, &r.Returned, &text)
 	if err != nil {
 		return r, missing(err, "pathway %s", code)
 	}
@@ -37,11 +34,10 @@ func (s *Store) Reach(ctx context.Context, code string) (Reach, error) {
 		return r, err
 	}
 	since, err := collect[struct {
-		Name, What string
-		Message    []byte
+		Name    string
+		Message []byte
 	}](ctx, s.pool, `
-		select name, coalesce(fact->>'what', ''), message from journal
-		where pathway = $1 and (kind = $2 and name = 'contact' or name in ('opted-out', 'address')) order by id`, code, pathway.Taken)
+		select name, message from journal where pathway = $1 and (kind = $2 and name = 'contact' or name = 'opted-out') order by id`, code, pathway.Taken)
 	if err != nil {
 		return r, err
 	}
@@ -53,14 +49,8 @@ func (s *Store) Reach(ctx context.Context, code string) (Reach, error) {
 			}
 		case "opted-out":
 			r.MailPermission = false
-		case "address":
-			r.Returned = l.What != string(pathway.AddressCorrected)
 		}
 	}
-	if r.MailPermission { // then the read model knows best
-		r.Returned = !mailing
-	}
-	r.Returned = r.Returned && !corrected // of which the pathway hears in a moment
 	return r, nil
 }
 

@@ -41,6 +41,40 @@ func TestAnAddressIsCorrected(t *testing.T) {
 	}
 }
 
+// Who corrected a number or a name, and that is all, stands in the pathway's history.
+func TestATelephoneNumberIsCorrected(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	begun(t, store, "K7Q2M9", "Anna", time.Now())
+	env = append(env, "KAP_BY=c-desk")
+	command(t, env, "", "address", "K7Q2M9", "--phone", "call me").wants(t, misuse, `--phone: found "call me", expected a telephone number such as "+1 555 0123"`)
+	command(t, env, "", "address", "K7Q2M9", "--given-name", " ").wants(t, misuse, "--given-name: found nothing, expected a name")
+	command(t, env, "", "address", "X9X9X9", "--phone", "+1 555 0199").wants(t, unanswered, "there is no pathway X9X9X9")
+	command(t, env, "", "address", "K7Q2M9", "--phone", " +1 555  0199", "--given-name", "Anne").wants(t, done, "The telephone number is corrected.\nThe given name is corrected.\n")
+	command(t, env, "", "show", "K7Q2M9").wants(t, done, "K7Q2M9  Anne Meyer", "telephone        +1 555 0199\n")
+	for _, args := range [][]string{{}, {"--people"}, {"--json"}} {
+		s := command(t, env, "", append([]string{"history", "K7Q2M9"}, args...)...)
+		s.wants(t, done, "the client's telephone number is corrected (c-desk)", "the client's given name is corrected (c-desk)")
+		if strings.Contains(s.out, "0199") {
+			t.Errorf("found the number in\n%s", s.out)
+		}
+	}
+}
+
+func TestNoMailIsPromisedToWhoWantsNone(t *testing.T) {
+	t.Parallel()
+	store, env := office(t)
+	p := begun(t, store, "K7Q2M9", "Anna", time.Now())
+	correct := func() said {
+		return command(t, env, "", "address", "K7Q2M9", "--email", "anna@other.example", "--by", "c-desk")
+	}
+	correct().wants(t, done, "mail goes to it from now on")
+	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","mail_permission":"false","at":"2026-03-02 10:00"}`)
+	correct().wants(t, done, "no mail goes to it, because the client wants none")
+	execute(t, env, `update pathway set outcome = 'withdrawn'`)
+	correct().wants(t, done, "no pathway of theirs is under way")
+}
+
 // Whoever comes back begins with what is known of their address, so that the front desk asks for another at once.
 // shows: mail-returned
 func TestWhoComesBackWithAnAddressThatTakesNoMail(t *testing.T) {
@@ -74,40 +108,6 @@ func TestWhoComesBackWithAnAddressThatTakesNoMail(t *testing.T) {
 	if err != nil || !written.AddressReturned {
 		t.Errorf("it begins with %v, %v", written.AddressReturned, err)
 	}
-}
-
-// Who corrected a number or a name, and that is all, stands in the pathway's history.
-func TestATelephoneNumberIsCorrected(t *testing.T) {
-	t.Parallel()
-	store, env := office(t)
-	begun(t, store, "K7Q2M9", "Anna", time.Now())
-	env = append(env, "KAP_BY=c-desk")
-	command(t, env, "", "address", "K7Q2M9", "--phone", "call me").wants(t, misuse, `--phone: found "call me", expected a telephone number such as "+1 555 0123"`)
-	command(t, env, "", "address", "K7Q2M9", "--given-name", " ").wants(t, misuse, "--given-name: found nothing, expected a name")
-	command(t, env, "", "address", "X9X9X9", "--phone", "+1 555 0199").wants(t, unanswered, "there is no pathway X9X9X9")
-	command(t, env, "", "address", "K7Q2M9", "--phone", " +1 555  0199", "--given-name", "Anne").wants(t, done, "The telephone number is corrected.\nThe given name is corrected.\n")
-	command(t, env, "", "show", "K7Q2M9").wants(t, done, "K7Q2M9  Anne Meyer", "telephone        +1 555 0199\n")
-	for _, args := range [][]string{{}, {"--people"}, {"--json"}} {
-		s := command(t, env, "", append([]string{"history", "K7Q2M9"}, args...)...)
-		s.wants(t, done, "the client's telephone number is corrected (c-desk)", "the client's given name is corrected (c-desk)")
-		if strings.Contains(s.out, "0199") {
-			t.Errorf("found the number in\n%s", s.out)
-		}
-	}
-}
-
-func TestNoMailIsPromisedToWhoWantsNone(t *testing.T) {
-	t.Parallel()
-	store, env := office(t)
-	p := begun(t, store, "K7Q2M9", "Anna", time.Now())
-	correct := func() said {
-		return command(t, env, "", "address", "K7Q2M9", "--email", "anna@other.example", "--by", "c-desk")
-	}
-	correct().wants(t, done, "mail goes to it from now on")
-	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","mail_permission":"false","at":"2026-03-02 10:00"}`)
-	correct().wants(t, done, "no mail goes to it, because the client wants none")
-	execute(t, env, `update pathway set outcome = 'withdrawn'`)
-	correct().wants(t, done, "no pathway of theirs is under way")
 }
 
 // The story of a mail: written, sent, and what the mail service has said of it since.

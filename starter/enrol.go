@@ -201,8 +201,8 @@ func (d *desk) checkAll(all []particulars, problems []error) ([]candidate, error
 	if err != nil {
 		return nil, err
 	}
-	if wrong := indiscreet(s, house, protocol); len(wrong) > 0 { // a pathway keeps what its clients read
-		return nil, usage("%v", wrong[0])
+	if err := together(indiscreet(s, house, protocol)...); err != nil { // a pathway keeps what its clients read
+		return nil, err
 	}
 	check := checker{house, protocol, d.now()}
 	var candidates []candidate

@@ -57,20 +57,26 @@ func (d *desk) filesAskedFor(args []string, protocolFile string, hours bool) (se
 			err = fmt.Errorf("opening_hours: %w; open longer, or on days that follow one another", err)
 		}
 	}
+	return files, house, protocol, together(append([]error{err, protocolErr}, indiscreet(files, house, protocol)...)...)
+}
+
+// together says in one sentence all that is wrong; nothing where nothing is.
+func together(all ...error) error {
 	var wrong []string
-	for _, err := range append([]error{err, protocolErr}, indiscreet(files, house, protocol)...) {
+	for _, err := range all {
 		if err != nil {
 			wrong = append(wrong, oneLine(err.Error()))
 		}
 	}
-	if len(wrong) > 0 {
-		return files, house, protocol, usage("%s", strings.Join(wrong, "; "))
+	if len(wrong) == 0 {
+		return nil
 	}
-	return files, house, protocol, nil
+	return usage("%s", strings.Join(wrong, "; "))
 }
 
-// indiscreet holds what clients will read to the list of words, and names the file of each that says too much.
-func indiscreet(files settings, house practice.Practice, protocol pathway.Protocol) (wrong []error) {
+// indiscreet holds what clients will read to the list of words, and names the file.
+func indiscreet(files settings, house practice.Practice, protocol pathway.Protocol) []error {
+	var wrong []error
 	if err := mail.Discreet(house); err != nil {
 		wrong = append(wrong, fmt.Errorf("%s: %s", or(files["KAP_PRACTICE"], "the sample practice"), strings.TrimPrefix(err.Error(), "mail: practice: ")))
 	}

@@ -95,7 +95,7 @@ func TestShowSaysHowTheClientCanBeReached(t *testing.T) {
 	command(t, env, "", "show", "K7Q2M9").wants(t, done, "telephone        +1 555 0123\n", "e-mail           Anna@example.org\n", "mails            wanted\n", "zone             America/New_York\n", "can come         at any time\n")
 
 	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","zone":"America/Chicago","availability":["tuesday 09:00-13:00","friday 10:00-12:00"]}`)
-	execute(t, env, `update pathway set mailing = false`) // as when mail came back
+	execute(t, env, `update client set address_returned = true`)
 	s := command(t, env, "", "show", "K7Q2M9")
 	s.wants(t, done, "mails            wanted, but the address takes none", "mail to it comes back:", "zone             America/Chicago\n", "can come         tuesday 09:00-13:00, friday 10:00-12:00, on the")
 	written(t, store, p, time.Now(), "contact", `{"by":"c-desk","mail_permission":false,"any_time":true}`)
