@@ -523,7 +523,8 @@ func (w *witness) against(p *Pathway, start time.Time, self string) []string {
 		void := slices.ContainsFunc(w.events(), func(x event) bool { return x.at.After(clearance.at) && !x.at.After(start) })
 		since := 0
 		for _, v := range w.visits {
-			void = void || v.kind == Dosing && v.record != nil && overTheLimit(v.record.said.text("blood_pressure_before")) && v.end.After(clearance.at) && !v.end.After(start)
+			void = void || v.kind == Dosing && v.record != nil && overTheLimit(v.record.said.text("blood_pressure_before")) && !v.end.After(start) &&
+				v.end.After(clearance.at) && clearance.at.Before(v.start.Add(-time.Hour)) // later, it answers what was measured
 			if v.dosed() && !v.start.Before(clearance.at) && v.start.Before(start) {
 				since++
 			}
