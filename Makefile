@@ -96,7 +96,7 @@ histories:
 	cd stack && go test -count=1 -timeout 20m ./e2e -run 'ReachesEachEnding|LongPathwayReplays' -histories=$(CURDIR)/$(HISTORIES)
 	@du -sh $(HISTORIES)
 
-## make bench [SIZE=small] [ONLY=history,burst]: measure what a pathway costs, beside a bare workflow, in 15 minutes
+## make bench [SIZE=small] [ONLY=history,burst]: measure what a pathway costs, beside a bare workflow, in more than half an hour
 .PHONY: bench
 bench:
 	@build/prepare go postgresql
