@@ -54,11 +54,7 @@ func (p *Pathway) due(now time.Time) (*Step, Wake, []Task) {
 	}
 	if len(acts) == 0 && len(p.Pending) == 0 {
 		next := p.nextChange(now, tasks)
-		if now.Equal(p.Settled) {
-			p.Looks = next.At
-		} else {
-			p.Looks = p.LooksAgain()
-		}
+		p.Looks = p.looks(now, next)
 		if p.Looks.IsZero() || p.Looks.After(now) {
 			return nil, p.nextWake(now, next, nil), tasks
 		}
@@ -553,10 +549,18 @@ func (p *Pathway) LooksAgain() time.Time {
 	return p.Looks
 }
 
+// looks is LooksAgain, given when something changes next as seen from now: at the moment of the last step that is the same.
+func (p *Pathway) looks(now time.Time, next Wake) time.Time {
+	if p.Looks.IsZero() && now.Equal(p.Settled) {
+		return next.At
+	}
+	return p.LooksAgain()
+}
+
 // nextWake is the next moment at which a pathway looks again by itself, given when something else than a mail changes.
 func (p *Pathway) nextWake(now time.Time, next Wake, underWay map[string]bool) Wake {
 	at := next.sooner(now)
-	at(p.LooksAgain(), "the records are brought up to date")
+	at(p.looks(now, next), "the records are brought up to date")
 	for _, m := range p.Outbox {
 		if underWay[m.Key] {
 			continue

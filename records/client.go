@@ -48,7 +48,9 @@ func alike(ctx context.Context, q querier, p Person) ([]Known, error) {
 }
 
 // Enrol writes a client (or takes the one whose id is given) and the enrolment, in one transaction, before any workflow is
-// started. It returns the enrolment as written, with what is known of the client's address. seen is what [Store.Alike] has shown the caller: it returns [ErrAlike], and writes nothing, where somebody alike
+// started. It returns the enrolment as written, with what is known of the client's address.
+//
+// seen is what [Store.Alike] has shown the caller: it returns [ErrAlike], and writes nothing, where somebody alike
 // is enrolled who is not among them, because two people may enrol one client at the same moment.
 func (s *Store) Enrol(ctx context.Context, person Person, e pathway.Enrolment, seen ...Known) (pathway.Enrolment, error) {
 	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
