@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"kap/internal/child"
 	"kap/internal/diligent"
 	"kap/pathway"
 	"kap/records"
@@ -209,22 +209,7 @@ func TestTheListIsNarrowed(t *testing.T) {
 }
 
 // paper is an output that can be read while it is written.
-type paper struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (p *paper) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.Write(b)
-}
-
-func (p *paper) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.text.String()
-}
+type paper struct{ child.Output }
 
 func (p *paper) awaits(t *testing.T, text string) {
 	t.Helper()

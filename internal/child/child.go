@@ -13,21 +13,40 @@ import (
 	"time"
 )
 
+// Output is what a program says, and can be read while it is written.
+type Output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write takes it down.
+func (o *Output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+// String is what has been said so far.
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // Process is one that runs. It is killed when its test ends.
 type Process struct {
 	T     testing.TB
 	Ended chan error // what waiting for it said
 
 	cmd  *exec.Cmd
-	mu   sync.Mutex
-	said bytes.Buffer
+	said Output
 }
 
 // Start runs the test's program without arguments; what it does, its TestMain decides by the environment.
 func Start(t testing.TB, environ []string) *Process {
 	t.Helper()
 	p := &Process{T: t, cmd: exec.Command(os.Args[0]), Ended: make(chan error, 1)}
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, p, p
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, &p.said, &p.said
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -36,19 +55,8 @@ func Start(t testing.TB, environ []string) *Process {
 	return p
 }
 
-// Write takes down what it says.
-func (p *Process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.Write(b)
-}
-
 // Log is what it has said.
-func (p *Process) Log() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.String()
-}
+func (p *Process) Log() string { return p.said.String() }
 
 // ExitCode is how it has ended, once it has.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -10,10 +9,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"kap/internal/child"
 )
 
 // What make run runs, as somebody at a terminal runs it.
@@ -49,7 +49,7 @@ func TestTheStackAsAProgram(t *testing.T) {
 	t.Run("with its stories, on the same data", func(t *testing.T) {
 		s := startStack(t, data)
 		s.says("Be the prescriber", 3*time.Minute)
-		text := s.text()
+		text := s.out.String()
 		_, table, _ := strings.Cut(text, "Where everyone is:")
 		for _, want := range []string{"  completed  ", "  stopped-and-referred  ", "  declined-and-referred  ", "  withdrawn  ", "Say whether treatment is medically acceptable", "prescriber-clearance"} {
 			if !strings.Contains(table, want) {
@@ -80,27 +80,14 @@ type stack struct {
 	t       *testing.T
 	command *exec.Cmd
 	ended   chan error
-	mu      sync.Mutex
-	out     bytes.Buffer
-}
-
-func (s *stack) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.Write(b)
-}
-
-func (s *stack) text() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.String()
+	out     child.Output
 }
 
 func startStack(t *testing.T, data string, args ...string) *stack {
 	t.Helper()
 	args = append([]string{"--data", data, "--temporal-port", "0", "--ui-port", "0", "--inbox-port", "0", "--postgres-port", "0", "--metrics-port", "0", "--web-port", "0", "--web-health-port", "0"}, args...)
 	s := &stack{t: t, command: exec.Command(program(t, "stack"), args...), ended: make(chan error, 1)}
-	s.command.Stdout, s.command.Stderr = s, s
+	s.command.Stdout, s.command.Stderr = &s.out, &s.out
 	if err := s.command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,14 +98,14 @@ func startStack(t *testing.T, data string, args ...string) *stack {
 
 func (s *stack) says(what string, within time.Duration) {
 	s.t.Helper()
-	for deadline := time.Now().Add(within); !strings.Contains(s.text(), what); {
+	for deadline := time.Now().Add(within); !strings.Contains(s.out.String(), what); {
 		select {
 		case err := <-s.ended:
-			s.t.Fatalf("the stack ended (%v) before it said %q:\n%s", err, what, s.text())
+			s.t.Fatalf("the stack ended (%v) before it said %q:\n%s", err, what, s.out.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("within %s the stack did not say %q:\n%s", within, what, s.text())
+			s.t.Fatalf("within %s the stack did not say %q:\n%s", within, what, s.out.String())
 		}
 	}
 }
@@ -141,10 +128,10 @@ func (s *stack) stop(by syscall.Signal) {
 	select {
 	case err := <-s.ended:
 		if err != nil {
-			s.t.Errorf("the stack ended with %v:\n%s", err, s.text())
+			s.t.Errorf("the stack ended with %v:\n%s", err, s.out.String())
 		}
 	case <-time.After(time.Minute):
-		s.t.Fatalf("the stack did not end within a minute:\n%s", s.text())
+		s.t.Fatalf("the stack did not end within a minute:\n%s", s.out.String())
 	}
 	for _, pid := range family {
 		await(within(s.t, 5*time.Second), s.t, "the stack's processes to be gone", func() error { return gone(pid) })
