@@ -124,7 +124,11 @@ func (p *person) status() pathway.Status {
 
 func (p *person) now() time.Time {
 	p.t.Helper()
-	now, err := clock.Now(p.ctx, p.h.client, p.id)
+	var now time.Time
+	err := p.persist("now", func(ctx context.Context) (err error) {
+		now, err = clock.Now(ctx, p.h.client, p.id)
+		return err
+	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
