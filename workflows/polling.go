@@ -13,8 +13,5 @@ const Cached = 2000
 func Polling(o worker.Options) worker.Options {
 	o.StickyScheduleToStartTimeout = 10 * time.Second // how long a pathway waits for a worker that was killed
 	o.MaxConcurrentActivityTaskPollers = 2
-	// Pollers of a fixed number all look at the pathways in memory while they are many: those that have waited too long there, and are
-	// offered to any worker, are then not asked for until a request has waited in vain for a whole minute.
-	o.WorkflowTaskPollerBehavior = worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{MaximumNumberOfPollers: 10})
 	return o
 }

@@ -38,6 +38,10 @@ func dynamicConfig() dynamicconfig.Client {
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
 		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 
+		// A worker with a long queue of its own asks for nothing else, and for a while after it is empty: what waited there
+		// for too long, and was put before all workers, then waits until such a poll ends. A minute is the default.
+		dynamicconfig.MatchingLongPollExpirationInterval.Key(): 10 * time.Second,
+
 		// A new search attribute is usable when the caches of all services have seen it.
 		dynamicconfig.ForceSearchAttributesCacheRefreshOnRead.Key(): true,
 
