@@ -45,7 +45,7 @@ func (a *account) owed(now time.Time) []need {
 	if len(a.decisions()) > 0 {
 		return append(all, a.owedForEnding()...)
 	}
-	return append(all, a.owedForGates(now)...)
+	return append(append(all, a.owedForReviews(now)...), a.owedForGates(now)...)
 }
 
 // urgent is a need that is told of in haste until somebody acknowledges it.
@@ -132,6 +132,47 @@ func (a *account) atRisk(now time.Time) bool {
 			!slices.ContainsFunc(a.facts, func(r *fact) bool { return r.name == "risk-assessment" && !r.at.Before(f.at) }) &&
 			!slices.ContainsFunc(a.holds, func(h *hold) bool { return h.From == f.id })
 	})
+}
+
+// owedForReviews: while KAP is not working the therapist reviews it, where nothing else can say whether it is, both clinicians do; and a
+// prescriber's review that says stop is put to the therapist, who alone stops.
+func (a *account) owedForReviews(now time.Time) []need {
+	if slices.ContainsFunc(a.visits, func(v *visit) bool { return v.kind == pathway.Dosing && v.standing() && !v.start.After(now) }) {
+		return nil // what it was is yet to be recorded
+	}
+	dosings := a.dosings()
+	n := len(dosings)
+	if n == 0 {
+		return nil
+	}
+	last := dosings[n-1]
+	latest := map[pathway.Role]*fact{}
+	for _, f := range a.facts {
+		if old := latest[f.role]; f.name == "review" && f.at.After(last.start) && (old == nil || !f.at.Before(old.at)) {
+			latest[f.role] = f
+		}
+	}
+	byTherapist, byPrescriber := latest[pathway.Therapist], latest[pathway.Prescriber]
+	switch {
+	case byPrescriber != nil && byPrescriber.decision() == string(pathway.StopReview):
+		return []need{{key: "stop"}}
+	case n >= a.rules.Dosing.AtMost:
+		return nil
+	case a.notWorking(now, last, n):
+		if byTherapist == nil && byPrescriber == nil {
+			return []need{{key: "review"}}
+		}
+		return nil
+	case !a.unreviewed(now, last, n):
+		return nil
+	}
+	var all []need
+	for _, role := range clinicians {
+		if latest[role] == nil {
+			all = append(all, need{key: "review/" + string(role)})
+		}
+	}
+	return all
 }
 
 // owedForEnding: what an ending waits for that nobody but staff can bring.
