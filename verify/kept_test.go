@@ -114,3 +114,20 @@ func TestAStoryWithAnswers(t *testing.T) {
 	s.ends(pathway.WithdrawnByClient)
 	sound("at the end", true)
 }
+
+// A worker that is away for days writes nothing: whoever is waited for hears of it with the next step, and of each thing once.
+func TestNudgesAreAsLateAsTheWorker(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	for _, away := range []int{3, 4, 9} {
+		s.now = s.now.AddDate(0, 0, away)
+		s.say("contact", `{"by":"c-desk","zone":"America/`+[]string{"New_York", "Chicago"}[away%2]+`"}`)
+	}
+	s.say("hold", `{"by":"`+s.therapist()+`","cause":"crisis","reason":"something"}`)
+	s.now = s.now.AddDate(0, 0, 3)
+	s.work()
+	if r := verify.Pathway(h.books("CCCCC2"), verify.History{Reach: verify.HistoryGone}); len(r.Findings) > 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+}

@@ -158,8 +158,13 @@ func (a *account) passed(t *told) int {
 	return n
 }
 
+// afterDays is when a clinician hears of a gate for one of the times that the rules name, counted from 0. Rules that name none, which kap
+// does not take, say nothing.
 func (a *account) afterDays(since time.Time, n int) time.Time {
-	return since.In(a.zone).AddDate(0, 0, a.rules.Nudges.ClinicianDays[n])
+	if all := a.rules.Nudges.ClinicianDays; n >= 0 && n < len(all) {
+		return since.In(a.zone).AddDate(0, 0, all[n])
+	}
+	return since
 }
 
 // morning is that of the day after a moment, some minutes after mail begins.
