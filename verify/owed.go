@@ -185,19 +185,21 @@ func (a *account) owedForEnding() []need {
 		}
 		decided[d.outcome] = true
 	}
-	if decided[pathway.Completed] || decided[pathway.Lapsed] { // the last word of several counts, and these ask for other things
-		return nil
+	byItself := decided[pathway.Completed] || decided[pathway.Lapsed] // no referral, and nothing to be heard from a person
+	if byItself && len(decided) > 1 {
+		return nil // whose word counts is another question
 	}
+	evaluation := a.last("psychological-evaluation", farFuture)
 	firm := slices.ContainsFunc(a.facts, func(f *fact) bool { return f.name == "withdraw" || f.name == "stop" })
-	if e := a.last("psychological-evaluation", farFuture); !firm && (e == nil || e.decision() != pathway.Decline) {
+	if !firm && !(evaluation != nil && evaluation.decision() == pathway.Decline) && !(byItself && a.closed()) {
 		return nil
 	}
 	mark := fmt.Sprint(a.times["withdraw"], a.times["stop"], a.times["review"], a.times["psychological-evaluation"], a.times["session-held"], a.times["correct"])
 	all := []need{{key: "ending", way: once, mark: mark}}
-	if !a.referredSince(first) && !a.saidOf("referral", pathway.Declined) {
+	if !byItself && !a.referredSince(first) && !a.saidOf("referral", pathway.Declined) {
 		all = append(all, need{key: "referral"})
 	}
-	if !decided[pathway.WithdrawnByClient] && !a.done("conversation", first) {
+	if !byItself && !decided[pathway.WithdrawnByClient] && !a.done("conversation", first) {
 		all = append(all, need{key: "conversation"})
 	}
 	if len(a.dosings()) > 0 && !a.done("discharge-contact", first) {
@@ -207,6 +209,14 @@ func (a *account) owedForEnding() []need {
 		all = append(all, need{key: "letter", way: whenDue, wait: a.waitsFor("letter"), mark: mark})
 	}
 	return all
+}
+
+// closed says whether each integration that was held after the last dosing session agreed on closing.
+func (a *account) closed() bool {
+	dosings := a.dosings()
+	return len(dosings) > 0 && !slices.ContainsFunc(a.visits, func(v *visit) bool {
+		return v.was(pathway.Integration) && !v.start.Before(dosings[len(dosings)-1].end) && (v.record.said.text("next") != string(pathway.CloseNext) || !v.record.said.yes("client_agrees"))
+	})
 }
 
 func (a *account) referredSince(at time.Time) bool {
