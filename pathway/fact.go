@@ -27,6 +27,8 @@ type Fact struct {
 	Night bool       `json:"night,omitempty"` // it goes out at any hour
 	After int        `json:"after,omitempty"` // the step that was written last when it was handed over
 	Fate  MailStatus `json:"fate,omitempty"`
+	Staff string     `json:"staff,omitempty"` // who hears of what they are waited for
+	Owed  []Owed     `json:"owed,omitempty"`  // and of what
 
 	Hold   string    `json:"hold,omitempty"`
 	Cause  Cause     `json:"cause,omitempty"`
@@ -38,6 +40,21 @@ type Fact struct {
 	Outcome   Outcome          `json:"outcome,omitempty"`
 	Form      *ConsentDocument `json:"form,omitempty"`
 	Enrolment *Enrolment       `json:"enrolment,omitempty"`
+}
+
+// Owed is one thing of which a nudge tells: a task by its key, or the ending.
+type Owed struct {
+	Task  string    `json:"task"`
+	Since time.Time `json:"since"`
+}
+
+// fact is who hears of what by an act that nudges them.
+func (act Act) fact() *Fact {
+	f := &Fact{Key: act.Key, Mail: act.Mail, Staff: act.Staff}
+	for _, n := range act.About {
+		f.Owed = append(f.Owed, Owed{n.About, n.Since.UTC()})
+	}
+	return f
 }
 
 // enrolled is what a pathway begins with, its numbers included; when the client can come is nobody's business later.

@@ -263,7 +263,7 @@ func (p *Pathway) dueAsks(now time.Time, tasks []Task) []Act {
 }
 
 // settleNudge notes that somebody was told, and writes the mail.
-func (p *Pathway) settleNudge(s Step, act Act, say func(string, string, ...any)) {
+func (p *Pathway) settleNudge(s Step, act Act, tell func(*Fact, string, string, ...any)) {
 	for _, n := range act.About {
 		n.At = s.At
 		if i := slices.IndexFunc(p.Nudges, func(old Nudge) bool { return old.About == n.About }); i >= 0 {
@@ -288,18 +288,18 @@ func (p *Pathway) settleNudge(s Step, act Act, say func(string, string, ...any))
 		if act.Mail == NewsMail {
 			about = "the ending that has begun"
 		}
-		say("nudge", "%s hears of %s (%s)", act.Staff, about, act.Mail)
+		tell(act.fact(), "nudge", "%s hears of %s (%s)", act.Staff, about, act.Mail)
 	case AskDeed:
 		m := Mail{Key: act.Key, Kind: act.Mail, Until: act.Until, Crisis: p.Protocol.Crisis.Text}
 		if a := p.appointment(act.Session); a != nil {
 			m.Session, m.Revision, m.Start, m.End = a.Name, a.Revision, a.Start, a.End
 		}
 		p.write(s, m)
-		say("asked", "the client was asked: %s", act.Mail)
+		tell(nil, "asked", "the client was asked: %s", act.Mail)
 	case CallDeed:
 		key := act.About[0].About
 		p.call(s.At, key, act.Session, act.Reason, time.Time{}, false)
-		say("call", "the coordinator is asked to call: %s", act.Reason)
+		tell(nil, "call", "the coordinator is asked to call: %s", act.Reason)
 	}
 }
 

@@ -209,7 +209,7 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 		case ResendDeed:
 			p.settleResent(s, act, answer, say)
 		case NudgeDeed, AskDeed, CallDeed:
-			p.settleNudge(s, act, say)
+			p.settleNudge(s, act, tell)
 		case EndDeed:
 			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
 			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)

@@ -34,6 +34,13 @@ type account struct {
 	sent    map[string]bool
 	acted   map[string]pathway.Role // as which clinician somebody has acted
 
+	times        map[string]int      // how often each message came
+	after        []string            // what came after the ending, by its identity
+	everDeferred bool                // KAP was, at some time
+	waits        map[string]*waiting // what staff owe
+	told         map[string]*told    // and when they were told of it last
+	wordless     int                 // up to this step nothing is proved of nudges
+
 	step     int       // that is being read
 	now      time.Time // on the pathway's clock
 	endStep  int       // that ended it
@@ -112,6 +119,7 @@ func (v *visit) after(step int) standing {
 
 type hold struct {
 	pathway.Fact
+	told   time.Time // when the journal names it first
 	lifted bool
 }
 
@@ -146,7 +154,8 @@ func open(e pathway.Enrolment) (*account, error) {
 		return nil, fmt.Errorf("the practice's zone is unknown")
 	}
 	return &account{began: e, e: e, rules: e.Protocol, team: e.CareTeam, zone: zone, forms: []issued{{version: e.Protocol.Consent.Version}},
-		mails: []permission{{0, e.MailPermission && !e.AddressReturned}}, allowed: e.MailPermission, refused: e.AddressReturned, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{}}, nil
+		mails: []permission{{0, e.MailPermission && !e.AddressReturned}}, allowed: e.MailPermission, refused: e.AddressReturned, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{},
+		times: map[string]int{}, waits: map[string]*waiting{}, told: map[string]*told{}}, nil
 }
 
 // readStep takes down the entries of one step. What it says of holds is known from its beginning: they follow from its messages, and
@@ -168,7 +177,7 @@ func (a *account) readStep(lines []records.ChainedLine) {
 			a.now = l.Recorded
 		}
 		if f != nil && f.Hold != "" && a.hold(f.Hold) == nil {
-			a.holds = append(a.holds, &hold{Fact: *f})
+			a.holds = append(a.holds, &hold{Fact: *f, told: l.Recorded})
 		}
 		if pathway.EntryKind(l.Kind) != pathway.Done && pathway.EntryKind(l.Kind) != pathway.Sent {
 			full++
@@ -190,6 +199,9 @@ func (a *account) readStep(lines []records.ChainedLine) {
 		}
 	}
 	a.settle(acts && full < 50)
+	if s, ok := stageOf(lines, facts, acts && full < 50); ok {
+		a.nudges(s)
+	}
 }
 
 // settle holds the rules against the account once a step is read: what kap owes in the calendar, where it could act. A step that tells of
@@ -234,6 +246,11 @@ func (a *account) hear(l records.ChainedLine) {
 	}
 	f := &fact{seq: a.seq, name: l.Name, id: l.ID, role: a.role(l.By), at: l.At, heard: l.Recorded.Truncate(time.Second), said: read(text)}
 	a.mayRecord(l, f)
+	a.times[l.Name]++
+	a.everDeferred = a.everDeferred || f.decision() == pathway.Defer
+	if a.outcome != "" && (l.Name == "adverse-event" || l.Name == "correct") {
+		a.after = append(a.after, l.ID)
+	}
 	switch l.Name {
 	case "care-team":
 		a.reassign(f)
@@ -340,6 +357,9 @@ func (a *account) takeBack(f *fact) {
 
 // correct replaces an earlier fact by what it should have been, or takes it away.
 func (a *account) correct(c *fact) {
+	for _, t := range a.told {
+		t.corrected = true
+	}
 	if c.said.text("entry") == "enrolment" {
 		a.correctEnrolment(c)
 		return

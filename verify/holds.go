@@ -155,14 +155,13 @@ func (a *account) releasers(h *hold) []pathway.Role {
 
 // released says whether everybody whom a hold needs had released it at a moment.
 func (a *account) released(h *hold, at time.Time) bool {
-	for _, role := range a.releasers(h) {
-		if !slices.ContainsFunc(a.facts, func(f *fact) bool {
-			return f.name == "release" && f.role == role && f.said.text("hold") == h.Hold && !f.at.After(at) && !f.at.Before(h.Since)
-		}) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.releasers(h), func(role pathway.Role) bool { return !a.releasedBy(h, role, at) })
+}
+
+func (a *account) releasedBy(h *hold, role pathway.Role, at time.Time) bool {
+	return slices.ContainsFunc(a.facts, func(f *fact) bool {
+		return f.name == "release" && f.role == role && f.said.text("hold") == h.Hold && !f.at.After(at) && !f.at.Before(h.Since)
+	})
 }
 
 // mayRelease: a hold is released by whom its cause asks for, a crisis and an item 9 with what the protocol asks for first.

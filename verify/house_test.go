@@ -146,6 +146,16 @@ func (s *story) say(name, message string) {
 	s.work()
 }
 
+// waits lets time pass, and nobody do anything.
+func (s *story) waits(until time.Time) {
+	s.t.Helper()
+	for !s.wake.IsZero() && s.wake.Before(until) {
+		s.now = s.wake
+		s.work()
+	}
+	s.now = until
+}
+
 // booked is a session that is in the calendar, or nil.
 func (s *story) booked(name string) *pathway.Appointment {
 	for i := range s.p.Appointments {

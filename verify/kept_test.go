@@ -49,7 +49,26 @@ func stories(h *house) map[string]*story {
 	early.now = day.Add(4 * time.Hour)
 	early.say("session-held", `{"by":"`+early.therapist()+`","session":"dosing-1","outcome":"held","start":"`+day.Format(time.RFC3339)+`",`+wellDone+`}`)
 	early.goOn(func() bool { return early.booked("integration-1") == nil })
+	all["awaited"] = awaited(h)
 	return all
+}
+
+// awaited is a pathway on which staff keep everybody waiting: the gates for nine days, and an adverse event for a night and a day.
+// Somebody says something each noon, so that a step is written.
+func awaited(h *house) *story {
+	s := h.begin("HHHHH6", nil)
+	for n := 1; n <= 9; n++ {
+		s.waits(time.Date(2026, 2, 2+n, 17, 0, 0, 0, time.UTC))
+		s.say("contact", `{"by":"c-desk","zone":"America/`+[]string{"New_York", "Chicago"}[n%2]+`"}`)
+	}
+	s.say("adverse-event", `{"by":"`+s.therapist()+`","kind":"misuse","severity":"moderate"}`)
+	s.waits(s.now.Add(3*time.Hour + time.Minute))
+	s.say("task-done", `{"by":"p-singh","task":"hold/hold-1/prescriber","outcome":"acknowledged"}`)
+	s.say("task-done", `{"by":"`+s.therapist()+`","task":"informed/hold-1/therapist","outcome":"acknowledged"}`)
+	s.waits(s.now.Add(40 * time.Hour))
+	s.say("release", `{"by":"p-singh","hold":"hold-1","reason":"looked at"}`)
+	s.goOn(func() bool { return len(s.p.Tasks(s.now)) == 0 })
+	return s
 }
 
 func TestStoriesOnWhichTheRulesWereKept(t *testing.T) {
@@ -94,4 +113,21 @@ func TestAStoryWithAnswers(t *testing.T) {
 	sound("after they left", true)
 	s.ends(pathway.WithdrawnByClient)
 	sound("at the end", true)
+}
+
+// A worker that is away for days writes nothing: whoever is waited for hears of it with the next step, and of each thing once.
+func TestNudgesAreAsLateAsTheWorker(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	for _, away := range []int{3, 4, 9} {
+		s.now = s.now.AddDate(0, 0, away)
+		s.say("contact", `{"by":"c-desk","zone":"America/`+[]string{"New_York", "Chicago"}[away%2]+`"}`)
+	}
+	s.say("hold", `{"by":"`+s.therapist()+`","cause":"crisis","reason":"something"}`)
+	s.now = s.now.AddDate(0, 0, 3)
+	s.work()
+	if r := verify.Pathway(h.books("CCCCC2"), verify.History{Reach: verify.HistoryGone}); len(r.Findings) > 0 {
+		t.Errorf("%+v", r.Findings)
+	}
 }

@@ -111,6 +111,54 @@ func (j journal) does(i int, name string, f pathway.Fact) journal {
 	return slices.Insert(j, i+1, l).setFact(i+1, f)
 }
 
+// nudged finds the nudges that tell of something, or all.
+func (j journal) nudged(task string) []int {
+	var all []int
+	for i, l := range j {
+		var f pathway.Fact
+		if l.Name == "nudge" && l.Fact != nil && json.Unmarshal([]byte(*l.Fact), &f) == nil && (task == "" || slices.ContainsFunc(f.Owed, func(o pathway.Owed) bool { return o.Task == task })) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// untold takes something out of some nudges.
+func (j journal) untold(task string, nudges []int) journal {
+	for _, i := range nudges {
+		j.fact(i, func(f *pathway.Fact) {
+			if f.Owed = slices.DeleteFunc(f.Owed, func(o pathway.Owed) bool { return o.Task == task }); len(f.Owed) == 0 {
+				f.Owed = []pathway.Owed{{Task: "something-else"}}
+			}
+		})
+	}
+	return j
+}
+
+// unnudged takes away all nudges from one on.
+func (j journal) unnudged(from int) journal {
+	return append(j[:from], slices.DeleteFunc(j[from:], func(l records.ChainedLine) bool { return l.Name == "nudge" })...)
+}
+
+// unnudgedTo takes away all that go to somebody.
+func (j journal) unnudgedTo(staff string) journal {
+	return slices.DeleteFunc(j, func(l records.ChainedLine) bool {
+		return l.Name == "nudge" && strings.Contains(*l.Fact, `"staff":"`+staff+`"`)
+	})
+}
+
+// again puts a nudge in once more, in the step of another entry and behind it.
+func (j journal) again(nudge, behind int) journal {
+	l := j[nudge]
+	l.Step, l.At, l.Recorded = j[behind].Step, j[behind].Recorded, j[behind].Recorded
+	return slices.Insert(j, behind+1, l)
+}
+
+// anew puts a nudge in once more, as another.
+func (j journal) anew(nudge int, change func(*pathway.Fact)) journal {
+	return j.again(nudge, nudge).fact(nudge+1, change)
+}
+
 func (j journal) end() int { return len(j) - 1 }
 
 func (j journal) therapist() string { return "t-" + strings.ToLower(j[0].Pathway) }
@@ -309,6 +357,64 @@ var plants = []struct {
 		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","zone":"Asia/Tokyo"}`)
 	}},
 
+	// Nudges.
+	{"nudge-missing", "awaited", func(j journal) journal { // in one morning's list it is left out
+		return j.untold("prescriber-clearance", j.nudged("prescriber-clearance")[3:])
+	}},
+	{"nudge-missing", "awaited", func(j journal) journal { // nobody is nudged any more
+		return j.unnudged(j.nudged("")[2])
+	}},
+	{"nudge-missing", "awaited", func(j journal) journal { // what is urgent, at once
+		return j.unnudged(j.nudged("hold/hold-1/prescriber")[0])
+	}},
+	{"nudge-missing", "awaited", func(j journal) journal { // and the hour after
+		return j.untold("hold/hold-1/prescriber", j.nudged("hold/hold-1/prescriber")[1:])
+	}},
+	{"nudge-missing", "stopped", func(j journal) journal { return j.untold("ending", j.nudged("ending")) }},
+	{"nudge-early", "awaited", func(j journal) journal { // on the third day
+		return j.again(j.nudged("prescriber-clearance")[0], j.said("contact", "New_York"))
+	}},
+	{"nudge-early", "awaited", func(j journal) journal { // twice on one day
+		i := j.nudged("safety-plan")[3]
+		return j.again(i, i+slices.IndexFunc(j[i:], func(l records.ChainedLine) bool { return l.Name == "contact" }))
+	}},
+	{"nudge-early", "awaited", func(j journal) journal { // before the next hour
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Nudges.UrgentHours = 2 })
+	}},
+	{"nudge-early", "awaited", func(j journal) journal { // before it is owed
+		return j.fact(j.nudged("safety-plan")[0], func(f *pathway.Fact) { f.Owed[0].Since = f.Owed[0].Since.AddDate(0, 0, 9) })
+	}},
+	{"nudge-astray", "awaited", func(j journal) journal { // to another
+		return j.fact(j.nudged("prescriber-clearance")[0], func(f *pathway.Fact) { f.Staff = j.therapist() })
+	}},
+	{"nudge-astray", "awaited", func(j journal) journal { return j.unnudgedTo("c-desk") }},
+	{"nudge-astray", "awaited", func(j journal) journal { return j.unnudgedTo(pathway.OnCall) }},
+	{"nudge-astray", "awaited", func(j journal) journal { // to the coordinators before their time
+		return j.anew(j.nudged("prescriber-clearance")[0], func(f *pathway.Fact) { f.Staff = "c-desk" })
+	}},
+	{"nudge-astray", "awaited", func(j journal) journal { // to whoever is on call before theirs
+		return j.anew(j.nudged("hold/hold-1/prescriber")[0], func(f *pathway.Fact) { f.Staff = pathway.OnCall })
+	}},
+	{"nudge-astray", "awaited", func(j journal) journal { // what is urgent, as if it were not
+		for _, i := range j.nudged("hold/hold-1/prescriber") {
+			j.fact(i, func(f *pathway.Fact) {
+				if f.Mail == pathway.UrgentMail {
+					f.Mail = pathway.NudgeMail
+				}
+			})
+		}
+		return j
+	}},
+	{"nudge-astray", "awaited", func(j journal) journal { // and the other way round
+		for _, i := range j.nudged("safety-plan") {
+			j.fact(i, func(f *pathway.Fact) { f.Mail = pathway.UrgentMail })
+		}
+		return j
+	}},
+	{"nudge-astray", "awaited", func(j journal) journal { // in two ways at once
+		return j.anew(j.nudged("safety-plan")[0], func(f *pathway.Fact) { f.Mail = pathway.UrgentMail })
+	}},
+
 	// What is on record, and what is not proved.
 	{"deviation", "held", func(j journal) journal { return j }},
 	{"known-after-the-ending", "completed", func(j journal) journal {
@@ -384,6 +490,30 @@ func TestEachViolationIsFound(t *testing.T) {
 			}
 			h.write(code, whole)
 		})
+	}
+}
+
+// Nudges once did not say what they are about. Of such a journal nothing is proved up to the last of them, and all from there on.
+func TestNudgesOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := awaited(h)
+	whole := h.books(s.p.Code).Journal
+	for n := range journal(whole).nudged("") {
+		j := slices.Clone(journal(whole))
+		for _, i := range j.nudged("")[:n+1] {
+			j[i].Fact = nil
+		}
+		if found := verify.Journal(j); len(found) > 0 {
+			t.Errorf("with %d of them: %+v", n+1, found)
+		}
+	}
+	j := slices.Clone(journal(whole))
+	first := j.nudged("")[0]
+	j[first].Fact = nil
+	j = j.untold("prescriber-clearance", j.nudged("prescriber-clearance")[3:])
+	if found := verify.Journal(j); len(found) != 1 || found[0].Code != "nudge-missing" {
+		t.Errorf("found %+v", found)
 	}
 }
 

@@ -56,6 +56,7 @@ func journal(lines []records.ChainedLine) (*account, []Finding) {
 	if err != nil {
 		return nil, []Finding{{Sort: Unproved, Code: "zone", At: e.At, Text: "the practice's zone is unknown on this machine, so that its days cannot be counted"}}
 	}
+	a.wordless = wordless(lines)
 	for len(lines) > 0 {
 		n := 1
 		for n < len(lines) && lines[n].Step == lines[0].Step {
