@@ -292,6 +292,14 @@ func TestCorrections(t *testing.T) {
 		{"the client left alone", func() *house { return given(walk(t, 0)) }, nil, "t-lane", []any{"named_adult_driving", false}, holds(AdverseCause), no, yes},
 		{"not dosed", func() *house { return given(walk(t, 0)) }, nil, "t-lane", []any{"outcome", "attended-not-dosed", "reason", "unwell"}, func(h *house) bool { return h.p.dosed() == 1 }, yes, no},
 		{"never took place", func() *house { return given(walk(t, 0)) }, nil, "t-lane", []any{"void", true}, func(h *house) bool { return h.p.dosed() == 1 }, yes, no},
+		{"declined long before the stop", func() *house {
+			h := walk(t, 0)
+			h.evaluate("suitable", "reason", "looked at again", "id", "E")
+			h.hold(Dosing)
+			h.now = h.now.Add(time.Hour)
+			h.must("stop", "by", "t-lane", "reason", "no use")
+			return h
+		}, nil, "t-lane", []any{"decision", "decline", "reason", "other needs"}, holds(Deviation), no, yes},
 		{"another, and not close", func() *house {
 			h := walk(t, 0)
 			h.hold(Dosing)
