@@ -83,7 +83,7 @@ type shortfall struct{ code, what string }
 // missing is what an ending lacks of what is asked for since its decision.
 func (a *account) missing(o pathway.Outcome, since time.Time) []shortfall {
 	dosings := a.dosings()
-	referred := slices.ContainsFunc(a.facts, func(f *fact) bool { return f.name == "referral" && !f.at.Before(since) })
+	referred := a.referredSince(since)
 	offered := slices.ContainsFunc(a.facts, func(f *fact) bool {
 		return f.name == "task-done" && f.said.text("task") == "referral" && f.outcome() == string(pathway.Declined) && !f.at.Before(since)
 	})

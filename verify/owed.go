@@ -226,7 +226,7 @@ func (a *account) referredSince(at time.Time) bool {
 // owedForGates: what screening takes, from the enrolment on or from the day to which KAP was deferred, and what has lost its force. While
 // declining or deferring is proposed, only the therapist is asked.
 func (a *account) owedForGates(now time.Time) []need {
-	evaluation, clearance, plan, consent := a.last("psychological-evaluation", now), a.last("prescriber-clearance", now), a.last("safety-plan", now), a.last("consent", now)
+	evaluation, clearance, consent := a.last("psychological-evaluation", now), a.last("prescriber-clearance", now), a.last("consent", now)
 	if a.deferred(evaluation, now) {
 		return nil
 	}
@@ -240,6 +240,7 @@ func (a *account) owedForGates(now time.Time) []need {
 	case refused: // before KAP was deferred it was answered so, or after: then who is asked is another question
 		return nil
 	}
+	forbidding := a.against(now, "") // a session now
 	var all []need
 	switch {
 	case evaluation == nil:
@@ -247,12 +248,12 @@ func (a *account) owedForGates(now time.Time) []need {
 	case again:
 		all = append(all, need{key: "psychological-evaluation"})
 	}
-	if clearance == nil || clearance.decision() == pathway.MoreInformation || len(a.dosings()) < a.rules.Dosing.AtMost && slices.ContainsFunc(a.against(now, ""), func(code string) bool {
+	if clearance == nil || clearance.decision() == pathway.MoreInformation || len(a.dosings()) < a.rules.Dosing.AtMost && slices.ContainsFunc(forbidding, func(code string) bool {
 		return strings.HasPrefix(code, "clearance-") || code == "checkpoint"
 	}) {
 		all = append(all, gate("prescriber-clearance"))
 	}
-	if plan == nil || now.After(plan.at.In(a.zone).AddDate(0, 0, a.rules.SafetyPlan.Days)) {
+	if slices.Contains(forbidding, "safety-plan") {
 		all = append(all, gate("safety-plan"))
 	}
 	if consent != nil && consent.decision() == pathway.Withdrawn {
