@@ -19,6 +19,11 @@ import (
 // stopWithin lets activities that run at SIGTERM write down what they did.
 const stopWithin = 20 * time.Second
 
+// hung is how long a pathway's code may run on without waiting for anything before Temporal's SDK gives it up. After the SDK's own second
+// a process that was merely stopped for a moment counts as hung, and what then goes on beside its successor in the same memory is a data
+// race (temporalio/sdk-go#1240).
+const hung = time.Minute
+
 // work runs pathways and delivers mails until it is told to stop.
 func (w *service) work(ctx context.Context) error {
 	err := w.await(ctx, "PostgreSQL", func() error {
@@ -82,6 +87,7 @@ func (w *service) workers(temporal client.Client, broken chan<- error) []worker.
 		WorkerStopTimeout:           stopWithin,
 		DisableRegistrationAliasing: true,
 		OnFatalError:                fatal,
+		DeadlockDetectionTimeout:    hung,
 	}))
 	pathways.RegisterWorkflowWithOptions(workflows.Pathway, workflow.RegisterOptions{Name: workflows.Name})
 	pathways.RegisterActivityWithOptions(w.acts.Commit, activity.RegisterOptions{Name: "Commit"})
