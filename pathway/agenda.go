@@ -367,7 +367,8 @@ func (p *Pathway) unwilling() *Appointment {
 // fellThrough counts a session's no-shows and late cancellations since it was last held or talked about.
 func (p *Pathway) fellThrough(kind Kind) int {
 	n := 0
-	for _, a := range p.Appointments {
+	for i := range p.Appointments {
+		a := &p.Appointments[i]
 		if a.Kind != kind {
 			continue
 		}

@@ -69,6 +69,38 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
+// A message's members are those that the standard library's decoder finds, in their order.
+func FuzzObject(f *testing.F) {
+	for _, m := range Messages() {
+		f.Add([]byte(m.Example))
+	}
+	for _, raw := range []string{``, ` {} `, `{"a":1}{}`, `{"a":1,"a":[{"}":"]"}],"\u0062\"":"\\\"}","":null}`, "\n{ \"a\" :\t-1e9 ,\r\"b\": {\"c\":[]} }", "{\"\xff\":\"\xff\"}", `["a"]`, `:{}`, `{"a"`} {
+		f.Add([]byte(raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		found, err := object(raw)
+		d := json.NewDecoder(bytes.NewReader(raw))
+		var want []member
+		if first, _ := d.Token(); !json.Valid(raw) || first != json.Delim('{') {
+			if err == nil {
+				t.Fatalf("taken: %q", raw)
+			}
+			return
+		}
+		for d.More() {
+			name, _ := d.Token()
+			m := member{name: name.(string)}
+			if err := d.Decode(&m.raw); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, m)
+		}
+		if err != nil || !slices.EqualFunc(found, want, func(a, b member) bool { return a.name == b.name && string(a.raw) == string(b.raw) }) {
+			t.Fatalf("%q: found %q, %v, expected %q", raw, found, err, want)
+		}
+	})
+}
+
 // facts are all that a pathway knows, but for what it notes of those who were refused.
 func facts(t *testing.T, p Pathway) []byte {
 	t.Helper()

@@ -241,13 +241,22 @@ var errAlreadySo = &Refusal{Code: "already-so"}
 // Record takes one message at the moment now. It answers with what is recorded and what happens next, or with a
 // [*Refusal]. A refused message leaves the pathway as it was, but for the note of the attempt.
 func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) {
+	result, what, refusal := p.enter(name, raw, now)
+	if refusal != nil {
+		return Reply{}, refusal
+	}
+	return Reply{Result: result, What: what, Next: p.Next(p.Woken)}, nil
+}
+
+// enter is Record for those whom nobody asks what happens next.
+func (p *Pathway) enter(name string, raw []byte, now time.Time) (Result, string, *Refusal) {
 	now = p.onward(now)
 	p.Woken = now
 	entry := Entry{Kind: Taken, Name: name, At: now, Recorded: now, Message: journalled(raw)}
-	what, refusal := p.take(name, raw, now, &entry)
+	what, gist, refusal := p.take(name, raw, now, &entry)
 	switch {
 	case refusal == errAlreadySo:
-		return Reply{Result: AlreadySo, What: what, Next: p.Next(now)}, nil
+		return AlreadySo, what, nil
 	case refusal != nil:
 		entry.Kind, entry.Text, entry.Code = Rejected, refusal.Sentence, refusal.Code
 		if len(entry.Message) > refusedAtMost {
@@ -256,7 +265,7 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 		p.Pending = append(p.Pending, entry)
 		entry.Message = nil
 		p.Refused = lastOf(append(p.Refused, entry), 5)
-		return Reply{}, refusal
+		return "", "", refusal
 	}
 	entry.Text = what
 	p.Missed = slices.DeleteFunc(p.Missed, func(m Missed) bool { return m.Name == name && m.By == entry.By }) // said again
@@ -265,13 +274,12 @@ func (p *Pathway) Record(name string, raw []byte, now time.Time) (Reply, error) 
 	}
 	p.derive(now.Truncate(time.Second))
 	p.Pending = append(p.Pending, entry)
-	p.Seen, p.SeenAs = lastOf(append(p.Seen, entry.ID), seenAtMost), lastOf(append(p.SeenAs, gist(name, raw)), seenAtMost)
+	p.Seen, p.SeenAs = lastOf(append(p.Seen, entry.ID), seenAtMost), lastOf(append(p.SeenAs, gist), seenAtMost)
 	p.noteJointDecision(now)
-	result := Recorded
 	if p.asked(entry.ID) {
-		result = Asked
+		return Asked, what, nil
 	}
-	return Reply{Result: result, What: what, Next: p.Next(now)}, nil
+	return Recorded, what, nil
 }
 
 // NobodyHeard notes that the sender of the message that was refused last could not be told. The journal's entry keeps that, so that
@@ -301,7 +309,7 @@ func (p *Pathway) NotCancelled(now time.Time) {
 	p.Refused = lastOf(append(p.Refused, e), 5)
 }
 
-func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (string, *Refusal) {
+func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (what, gist string, refusal *Refusal) {
 	kind := Message(name)
 	if kind.make == nil {
 		var e struct {
@@ -310,57 +318,62 @@ func (p *Pathway) take(name string, raw []byte, now time.Time, entry *Entry) (st
 		if json.Unmarshal(raw, &e) == nil && CheckStaffID(e.By) == nil {
 			entry.By = e.By
 		}
-		return "", refuse(BadValue, "%s is the name of no message of kap; `starter record --list` has them", quoted(name))
+		return "", "", refuse(BadValue, "%s is the name of no message of kap; `starter record --list` has them", quoted(name))
 	}
 	m := kind.make()
-	refusal := decode(name, raw, m, p.zone())
+	members, refusal := membersOf(name, raw)
+	if refusal == nil {
+		refusal = fill(name, members, m, p.zone())
+	}
 	e := m.envelope()
 	if entry.By = e.By; CheckStaffID(e.By) != nil && e.By != ByLink {
 		entry.By = ""
 	}
 	if refusal != nil {
-		return "", refusal
+		return "", "", refusal
 	}
 	role := p.roleOf(e.By)
 	if role == "" && kind.Anybody {
 		if CheckStaffID(e.By) != nil { // its words would repeat what was found
-			return "", refuse(BadValue, "%s: by: found %s, expected a staff id of 2 to 24 lower-case letters, digits or hyphens, such as operator", name, quoted(e.By))
+			return "", "", refuse(BadValue, "%s: by: found %s, expected a staff id of 2 to 24 lower-case letters, digits or hyphens, such as operator", name, quoted(e.By))
 		}
 	} else if role == "" {
-		return "", refuse(WrongPerson, "%s: by: found %s, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",
+		return "", "", refuse(WrongPerson, "%s: by: found %s, who is not on this pathway's care team (therapist %s, prescriber %s, coordinators %s)",
 			name, quoted(e.By), p.CareTeam.Therapist, p.CareTeam.Prescriber, strings.Join(p.CareTeam.Coordinators, ", "))
 	}
 	if role != "" && !slices.Contains(kind.Roles, role) {
-		return "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
+		return "", "", refuse(WrongPerson, "%s: by: found %s, who is this pathway's %s; only its %s may record this", name, e.By, role, p.who(kind.Roles))
 	}
 	e.Role, e.Heard, entry.Assumed = role, now.Truncate(time.Second), e.At.IsZero()
 	if e.ID != "" && !plainID.MatchString(e.ID) {
-		return "", refuse(BadValue, "%s: id: found %s, expected 1 to 64 letters, digits, dots, colons, hyphens or underscores", name, quoted(e.ID))
+		return "", "", refuse(BadValue, "%s: id: found %s, expected 1 to 64 letters, digits, dots, colons, hyphens or underscores", name, quoted(e.ID))
 	}
 	if e.At.After(now.Add(2 * time.Minute)) {
-		return "", refuse(BadValue, "%s: at: found %s, which is in the future; expected the moment at which it happened", name, p.clockTime(e.At))
+		return "", "", refuse(BadValue, "%s: at: found %s, which is in the future; expected the moment at which it happened", name, p.clockTime(e.At))
 	}
 	if e.At.IsZero() || e.At.After(now) {
 		e.At = now.Truncate(time.Second) // a sender's clock may be a little fast; times are written to the second
 	}
 	if e.At.Before(p.Enrolment.At.AddDate(-1, 0, 0)) {
-		return "", refuse(BadValue, "%s: at: found %s, more than a year before this pathway began; expected the moment at which it happened", name, p.clockTime(e.At))
+		return "", "", refuse(BadValue, "%s: at: found %s, more than a year before this pathway began; expected the moment at which it happened", name, p.clockTime(e.At))
 	}
-	entry.ID, entry.At = identity(name, *e, raw), e.At
+	entry.ID, entry.At = identity(name, *e, members), e.At
 	if entry.Assumed && e.ID == "" {
 		entry.ID = p.repeated(entry.ID)
 	}
 	e.ID = entry.ID
+	gist = gistOf(name, members)
 	if i := slices.Index(p.Seen, entry.ID); i >= 0 {
-		if said := i - (len(p.Seen) - len(p.SeenAs)); said >= 0 && p.SeenAs[said] != gist(name, raw) { // the oldest ids have none
-			return "", refuse(BadValue, "%s: id: found %s, under which another message was taken before; expected an id of its own", name, quoted(entry.ID))
+		if said := i - (len(p.Seen) - len(p.SeenAs)); said >= 0 && p.SeenAs[said] != gist { // the oldest ids have none
+			return "", "", refuse(BadValue, "%s: id: found %s, under which another message was taken before; expected an id of its own", name, quoted(entry.ID))
 		}
-		return "this very message was taken before; nothing has changed", errAlreadySo
+		return "this very message was taken before; nothing has changed", gist, errAlreadySo
 	}
 	if p.Outcome != "" && !slices.Contains(afterTheEnding, name) {
-		return "", refuse(HasEnded, "%s: this pathway ended as %s on %s and takes no more of these; for a client who comes back, enrol anew", name, p.Outcome, p.clockTime(p.Ended))
+		return "", "", refuse(HasEnded, "%s: this pathway ended as %s on %s and takes no more of these; for a client who comes back, enrol anew", name, p.Outcome, p.clockTime(p.Ended))
 	}
-	return m.record(p, now)
+	what, refusal = m.record(p, now)
+	return what, gist, refusal
 }
 
 // plainID is what a sender's own id looks like. It ends up in keys and error texts, so it has no room for words.
@@ -379,24 +392,37 @@ func (p *Pathway) who(roles []Role) string {
 }
 
 // identity is the message's own id, or else a digest of its name, author, time and fields.
-func identity(name string, e Envelope, raw []byte) string {
+func identity(name string, e Envelope, members []member) string {
 	if e.ID != "" {
 		return e.ID
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", name, e.At.UTC().Format(time.RFC3339Nano), canonical(raw)))
-	return hex.EncodeToString(sum[:8])
+	return digest(8, "%s\n%s\n%s", name, e.At.UTC().Format(time.RFC3339Nano), sorted(members))
 }
 
-// gist tells what a message says from what others say, whatever its id and its time, which are given to those that come without.
-func gist(name string, raw []byte) string {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) == nil {
-		delete(fields, "id")
-		delete(fields, "at")
-		raw, _ = json.Marshal(fields)
+// gistOf tells what a message says from what others say, whatever its id and its time, which are given to those that come without.
+func gistOf(name string, members []member) string {
+	return digest(6, "%s\n%s", name, sorted(members, "id", "at"))
+}
+
+func digest(bytes int, format string, of ...any) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, format, of...))
+	return hex.EncodeToString(sum[:bytes])
+}
+
+// sorted writes an object's members, but for some, in the order of their names and with nothing between them.
+func sorted(members []member, without ...string) []byte {
+	members = slices.SortedFunc(slices.Values(members), func(a, b member) int { return strings.Compare(a.name, b.name) })
+	members = slices.DeleteFunc(members, func(m member) bool { return slices.Contains(without, m.name) })
+	b := bytes.NewBufferString("{")
+	for i, m := range members {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(b, "%q:", m.name)
+		_ = json.Compact(b, m.raw) // it was read as JSON
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", name, raw))
-	return hex.EncodeToString(sum[:6])
+	b.WriteByte('}')
+	return b.Bytes()
 }
 
 // repeated tells a message that was sent twice in one instant from one that is said again after something else was said in

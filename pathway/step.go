@@ -241,7 +241,7 @@ func (p *Pathway) adopt(s Step) {
 		}
 		if e.Kind == Taken && !slices.Contains(p.Seen, e.ID) {
 			before := len(p.Pending)
-			_, _ = p.Record(e.Name, redated(e), e.Recorded)
+			_, _, _ = p.enter(e.Name, redated(e), e.Recorded)
 			p.Pending = slices.Delete(p.Pending, before, len(p.Pending)) // what it noted is written already
 		}
 	}
@@ -264,7 +264,7 @@ func (p *Pathway) Resume(written *Pathway, stored []Entry) (*Pathway, error) {
 			stored = slices.Delete(stored, i, i+1)
 			continue
 		}
-		if _, err := q.Record(e.Name, e.Message, e.Recorded); err != nil && e.Kind == Taken {
+		if _, _, refusal := q.enter(e.Name, e.Message, e.Recorded); refusal != nil && e.Kind == Taken {
 			q.NobodyHeard() // it was answered as recorded, and cannot be
 		}
 	}
@@ -290,7 +290,7 @@ func (p *Pathway) Onto(written *Pathway, s Step) (*Pathway, error) {
 				q.miss(e)
 			}
 		case Taken:
-			if _, err := q.Record(e.Name, redated(e), e.Recorded); err != nil {
+			if _, _, refusal := q.enter(e.Name, redated(e), e.Recorded); refusal != nil {
 				q.NobodyHeard()
 				continue
 			}

@@ -54,7 +54,7 @@ func onDay(t time.Time, since time.Duration) time.Time {
 
 // Location reads the name of a time zone. Its error names the field.
 func Location(field, name string) (*time.Location, error) {
-	zone, err := time.LoadLocation(name)
+	zone, err := loaded(name)
 	if name == "" || name == "Local" || err != nil {
 		return nil, refuse(BadValue, "%s: found %q, expected a time zone such as America/New_York", field, name)
 	}
@@ -64,16 +64,23 @@ func Location(field, name string) (*time.Location, error) {
 // zones keeps what was loaded: the rules ask for a zone thousands of times.
 var zones sync.Map
 
-// mustZone is for zones that [Enrol] has checked.
-func mustZone(name string) *time.Location {
+func loaded(name string) (*time.Location, error) {
 	if zone, ok := zones.Load(name); ok {
-		return zone.(*time.Location)
+		return zone.(*time.Location), nil
 	}
 	zone, err := time.LoadLocation(name)
+	if err == nil {
+		zones.Store(name, zone)
+	}
+	return zone, err
+}
+
+// mustZone is for zones that [Enrol] has checked.
+func mustZone(name string) *time.Location {
+	zone, err := loaded(name)
 	if err != nil {
 		return time.UTC
 	}
-	zones.Store(name, zone)
 	return zone
 }
 
