@@ -127,7 +127,7 @@ func (h *history) begin() {
 	// about the third dosing session and what follows it.
 	h.temper = temper{turns: of(h.chance, 6, 6, 6, 12), dosings: of(h.chance, 3, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 6), mischief: of(h.chance, 4, 4, 15, 15, 40, 120), idle: of(h.chance, 3, 3, 5, 30), base: h.Int(12, 22),
 		course: of(h.chance, 0, 0, 0, 1, 1, 2), unsteady: of(h.chance, 2, 2, 10)}
-	if percent(h.chance, 32) {
+	if percent(h.chance, 30) {
 		h.turns = 600
 	}
 	h.reckless = percent(h.chance, 25)

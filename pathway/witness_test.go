@@ -1260,6 +1260,13 @@ type watched struct {
 func (w *witness) ladders(p *Pathway, tasks []Task, now time.Time) error {
 	w.looked++
 	for _, t := range tasks {
+		if t.Urgent && t.Since.After(now) { // nobody is woken to call a client who asks for another time at night: it is urgent from the morning on
+			local, from := now.In(newYork()), t.Since.In(newYork())
+			if night := local.Hour() < 8 || local.Hour() >= 20; !night || !strings.HasPrefix(t.Key, "call/answer/") || from.Hour() != 8 || from.Sub(local) > 13*time.Hour {
+				return fmt.Errorf("%s is open since %s, which is to come", t.Key, p.clockTime(t.Since))
+			}
+			continue
+		}
 		o := w.open[t.Key]
 		if o == nil || !o.since.Equal(t.Since) || o.urgent != t.Urgent {
 			o = &watched{since: t.Since, first: now, urgent: t.Urgent, fresh: true}
