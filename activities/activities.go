@@ -42,27 +42,41 @@ type Activities struct {
 type CommitInput struct {
 	Pathway json.RawMessage `json:"pathway"`
 	Step    pathway.Step    `json:"step"`
+	Mail    time.Time       `json:"mail,omitzero"` // on the pathway's clock, as of when a local activity delivers what may go out; zero: nothing
 }
 
 // CommitOutput is the records' answer to a step. Behind says that they hold another step at its number, or steps after it:
 // the run has to read them before it goes on.
 type CommitOutput struct {
-	Answer pathway.Answer `json:"answer"`
-	Behind bool           `json:"behind,omitempty"`
+	Answer    pathway.Answer `json:"answer"`
+	Behind    bool           `json:"behind,omitempty"`
+	Delivered []Delivered    `json:"delivered,omitempty"`
 }
 
+// CommitWithin bounds the writing of one step, and the reading of some.
+const CommitWithin = 10 * time.Second
+
 // Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
-// PostgreSQL adds, which may quote a row.
+// PostgreSQL adds, which may quote a row. It sends what the step lets go to the client at once, as [Activities.DeliverAtOnce] does.
 func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, error) {
 	var p pathway.Pathway
 	if err := json.Unmarshal(in.Pathway, &p); err != nil {
 		return CommitOutput{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
 	}
-	out, err := a.Store.Commit(ctx, a.Practice.Calendar(), a.Form, &p, in.Step)
+	mailing := in.Mail
+	if !activity.GetInfo(ctx).IsLocalActivity || a.swift.resting() {
+		mailing = time.Time{}
+	}
+	begun := time.Now()
+	within, cancel := context.WithTimeout(ctx, CommitWithin)
+	defer cancel()
+	out, claimed, err := a.Store.CommitAndClaim(within, a.Practice.Calendar(), a.Form, &p, in.Step, mailing, lease)
 	if err != nil {
 		return CommitOutput{}, fmt.Errorf("step %d of pathway %s is not written: %s", in.Step.Number, in.Step.Pathway, records.Plain(err))
 	}
-	return CommitOutput{out.Answer, out.Last > in.Step.Number || out.Step.Digest() != in.Step.Digest()}, nil
+	known := CommitOutput{Answer: out.Answer, Behind: out.Last > in.Step.Number || out.Step.Digest() != in.Step.Digest()}
+	known.Delivered = a.sendAtOnce(ctx, p.Code, mailing, claimed, begun)
+	return known, nil
 }
 
 // storedAtOnce bounds what one reading of the records puts into a workflow's history.
@@ -76,6 +90,8 @@ type StoredInput struct {
 
 // Stored reads the next steps that the records hold. Its errors quote no row.
 func (a *Activities) Stored(ctx context.Context, in StoredInput) ([]records.Committed, error) {
+	ctx, cancel := context.WithTimeout(ctx, CommitWithin)
+	defer cancel()
 	out, err := a.Store.Stored(ctx, in.Pathway, in.After, storedAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("the steps of pathway %s are not read: %s", in.Pathway, records.Plain(err))
@@ -126,6 +142,11 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 	case status != pathway.ClaimedMail:
 		return status, nil
 	}
+	return a.send(ctx, in, claimed, begun)
+}
+
+// send sends a mail that was claimed after a moment.
+func (a *Activities) send(ctx context.Context, in DeliverInput, claimed records.Claimed, begun time.Time) (pathway.MailStatus, error) {
 	address := a.address(claimed)
 	if address == "" {
 		activity.GetLogger(ctx).Error("a mail has nowhere to go", "mail", claimed.ID)

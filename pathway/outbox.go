@@ -131,6 +131,15 @@ func (p *Pathway) Sendable(now time.Time) []Mail {
 	return all
 }
 
+// Keys are those of mails.
+func Keys(mails []Mail) []string {
+	all := make([]string, len(mails))
+	for i, m := range mails {
+		all[i] = m.Key
+	}
+	return all
+}
+
 // leaves is when a mail may go out at the earliest: whatever kept it, a client's mail does not go out at night.
 func (p *Pathway) leaves(m Mail, now time.Time) time.Time {
 	if m.Staff != "" || m.AnyHour || m.From.After(now) {

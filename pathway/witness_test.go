@@ -1254,6 +1254,7 @@ type watched struct {
 	from   []time.Time // since when each of them owes it
 	fresh  bool
 	seen   int
+	known  time.Time // when somebody was last seen to look after it
 }
 
 // ladders: whoever owes an open task hears of it (protocol, section "When people hear from us").
@@ -1313,16 +1314,20 @@ func (w *witness) told(p *Pathway, t Task, o *watched, id string, from, now time
 	known := slices.ContainsFunc(w.facts, func(f *fact) bool {
 		return f.name == "task-done" && f.outcome == string(Acknowledged) && f.said.text("task") == t.Key && !f.at.Before(t.Since)
 	})
-	const aDay = 26 * time.Hour // from one morning to the next, when the clocks go back, and the first minutes
+	if known {
+		o.known = now
+	}
+	unheeded := later(o.first, o.known) // of the time in which nobody has said that they look after it: what was said may be corrected
+	const aDay = 26 * time.Hour         // from one morning to the next, when the clocks go back, and the first minutes
 	switch {
 	case t.Urgent && !known:
 		if o.fresh && !w.urgent[id].Equal(now) {
 			return silent("is not told at once")
 		}
-		if !within(w.urgent[id], time.Hour) && !within(from, time.Hour) {
+		if !within(later(w.urgent[id], unheeded), time.Hour) && !within(from, time.Hour) {
 			return silent("is not told each hour")
 		}
-		if now.Sub(o.first) >= 2*time.Hour && w.urgent[OnCall].Before(o.first) || now.Sub(o.first) > 3*time.Hour && !within(w.urgent[OnCall], time.Hour) {
+		if now.Sub(unheeded) >= 2*time.Hour && w.urgent[OnCall].Before(unheeded) || now.Sub(unheeded) > 3*time.Hour && !within(w.urgent[OnCall], time.Hour) {
 			return fmt.Errorf("%s is urgent since %s, and nobody on call is told (last at %s)", t.Key, p.clockTime(t.Since), w.urgent[OnCall])
 		}
 	case t.Urgent:

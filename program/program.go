@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -25,7 +26,17 @@ func Temporal(log *slog.Logger, name string) (client.Options, error) {
 	}
 	options.Identity = name + "-" + rand.Text()[:8] // the default holds the machine's name
 	options.Logger = tlog.NewStructuredLogger(log)
+	options.ConnectionOptions.GrpcCompression = compression(options.HostPort)
 	return options, nil
+}
+
+// compression is none on this machine itself, where it takes more time than it saves, and else the SDK's own.
+func compression(address string) client.GrpcCompression {
+	host, _, _ := net.SplitHostPort(address)
+	if address == "" || host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return &client.GrpcCompressionNone{}
+	}
+	return nil
 }
 
 // FirstLine leaves out what an error shows of the practice's file: it may be somebody's address.

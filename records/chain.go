@@ -65,8 +65,14 @@ type chain struct {
 // lockChain reads the end of a pathway's journal, and keeps everybody else from adding to it until the transaction ends.
 func lockChain(ctx context.Context, tx pgx.Tx, code string) (c chain, lastStep int, err error) {
 	c.pathway = code
-	err = tx.QueryRow(ctx, `select journal_number, journal_hash, last_step from pathway where code = $1 for update`, code).Scan(&c.number, &c.hash, &lastStep)
-	return c, lastStep, missing(err, "pathway %s", code)
+	err = c.scan(tx.QueryRow(ctx, chainEnd, code), &lastStep)
+	return c, lastStep, err
+}
+
+const chainEnd = `select journal_number, journal_hash, last_step from pathway where code = $1 for update`
+
+func (c *chain) scan(row pgx.Row, lastStep *int) error {
+	return missing(row.Scan(&c.number, &c.hash, lastStep), "pathway %s", c.pathway)
 }
 
 // add writes one entry at the end of the journal.

@@ -29,6 +29,14 @@ type Committed struct {
 // p is the pathway as it was when the step was made; Commit changes it. form is the practice's consent form, which a pathway
 // that has an older one hears of with the answer.
 func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form pathway.ConsentDocument, p *pathway.Pathway, step pathway.Step) (Committed, error) {
+	out, _, err := s.CommitAndClaim(ctx, calendar, form, p, step, time.Time{}, 0)
+	return out, err
+}
+
+// CommitAndClaim is Commit and, where it writes the step and no other is due at that moment, which might take a mail back, a [Store.Claim]
+// on each mail to the client that may go out then, all in one transaction.
+func (s *Store) CommitAndClaim(ctx context.Context, calendar pathway.Calendar, form pathway.ConsentDocument, p *pathway.Pathway, step pathway.Step, at time.Time, lease time.Duration) (Committed, []Claimed, error) {
+	var claimed []Claimed
 	out := Committed{Step: step, Last: step.Number}
 	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
 		var client string
@@ -73,9 +81,16 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 				done = append(done, pathway.Entry{Kind: pathway.Done, Name: doubleBooked, At: step.At, Recorded: step.At, Text: name + " was booked, and its time was given away while the records had lost it; move one of the two"})
 			}
 		}
-		return write(ctx, tx, p, client, step, out.Answer, end, append(slices.Clone(step.Entries), done...), doubled)
+		if err := write(ctx, tx, p, client, step, out.Answer, end, append(slices.Clone(step.Entries), done...), doubled); err != nil {
+			return err
+		}
+		claimed, err = claimWritten(ctx, tx, p, at, lease)
+		return err
 	})
-	return out, err
+	if err != nil {
+		return out, nil, err
+	}
+	return out, claimed, nil
 }
 
 // Stored reads the steps of a pathway that follow a number, at most n of them.

@@ -81,14 +81,7 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 		return Claimed{}, err
 	}
 	c := Claimed{code: code}
-	var body []byte
-	var until time.Time
-	err = tx.QueryRow(ctx, `
-		update mail set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4,
-			address = (select c.address from pathway p join client c on c.id = p.client where p.code = $1)
-		where pathway = $1 and key = $2 and status = 'pending' and not `+mailPaused+` and not `+mailHeld+`
-		returning id, claim, claimed_until, body, exists (select from mail_held)`, code, key, lease, after).
-		Scan(&c.ID, &c.Claim, &until, &body, &c.Probe)
+	until, err := c.scan(tx.QueryRow(ctx, claiming(mailHeld), code, key, lease, after))
 	if err != nil {
 		return c, err
 	}
@@ -97,17 +90,9 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 			return c, err
 		}
 	}
-	if err := json.Unmarshal(body, &c.Mail); err != nil {
-		return c, err
-	}
 	switch {
 	case c.Mail.Staff == "":
-		err = tx.QueryRow(ctx, `
-			select c.id, c.given_name, c.family_name, c.email, c.phone, p.enrolment->>'zone'
-			from pathway p join client c on c.id = p.client where p.code = $1`, code).
-			Scan(&c.To.ID, &c.To.GivenName, &c.To.FamilyName, &c.To.Email, &c.To.Phone, &c.Zone)
-		c.Zone = cmp.Or(c.Mail.Zone, c.Zone) // the client may live elsewhere by now
-		return c, err
+		return c, c.reader(tx.QueryRow(ctx, mailReader, code))
 	case c.Mail.Kind == pathway.DigestMail:
 		if c.Waiting, err = sweep(ctx, tx, c, until); err != nil {
 			return c, err
@@ -115,6 +100,68 @@ func claim(ctx context.Context, tx pgx.Tx, code, key string, lease time.Duration
 	}
 	c.Waiting = longestFirst(append(c.Waiting, Waiting{code, c.Mail.Since}))
 	return c, nil
+}
+
+// claiming claims a mail of the outbox unless something speaks against it.
+func claiming(unless string) string {
+	return `
+		update mail m set status = 'claimed', claim = gen_random_uuid(), claimed_until = clock_timestamp() + $3, attempts = attempts + 1, claimed_after = $4,
+			address = (select c.address from pathway p join client c on c.id = p.client where p.code = $1)
+		where pathway = $1 and key = $2 and status = 'pending' and not ` + mailPaused + ` and not (` + unless + `)
+		returning id, claim, claimed_until, body, exists (select from mail_held)`
+}
+
+func (c *Claimed) scan(row pgx.Row) (until time.Time, err error) {
+	var body []byte
+	if err := row.Scan(&c.ID, &c.Claim, &until, &body, &c.Probe); err != nil {
+		return until, err
+	}
+	return until, json.Unmarshal(body, &c.Mail)
+}
+
+const mailReader = `
+	select c.id, c.given_name, c.family_name, c.email, c.phone, p.enrolment->>'zone'
+	from pathway p join client c on c.id = p.client where p.code = $1`
+
+func (c *Claimed) reader(row pgx.Row) error {
+	err := row.Scan(&c.To.ID, &c.To.GivenName, &c.To.FamilyName, &c.To.Email, &c.To.Phone, &c.Zone)
+	c.Zone = cmp.Or(c.Mail.Zone, c.Zone) // the client may live elsewhere by now
+	return err
+}
+
+// claimWritten claims what a pathway that has just been written, and is still locked, lets go to its client at a moment. While mail is
+// held it leaves all to [Store.Claim], which knows who is to try.
+func claimWritten(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, at time.Time, lease time.Duration) ([]Claimed, error) {
+	if at.IsZero() || len(p.Outbox) == 0 {
+		return nil, nil
+	}
+	if next, _ := p.Due(at); next != nil {
+		return nil, nil
+	}
+	b := &pgx.Batch{}
+	var claimed []Claimed
+	client := Claimed{code: p.Code}
+	b.Queue(mailReader, p.Code).QueryRow(client.reader)
+	for _, m := range p.Sendable(at) {
+		if m.Staff != "" {
+			continue
+		}
+		b.Queue(claiming(`exists (select from mail_held) or not (`+mailStands+`)`), p.Code, m.Key, lease, p.Steps).QueryRow(func(row pgx.Row) error {
+			c := client
+			_, err := c.scan(row)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			c.Zone = cmp.Or(c.Mail.Zone, c.Zone)
+			claimed = append(claimed, c)
+			return err
+		})
+	}
+	if b.Len() == 1 {
+		return nil, nil
+	}
+	err := tx.SendBatch(ctx, b).Close()
+	return claimed, err
 }
 
 // standing looks, under the lock under which steps are written, whether what a client's mail says still stands and mail still goes to them, and which step was
@@ -130,11 +177,13 @@ func standing(ctx context.Context, tx pgx.Tx, code, key string) (after int, err 
 		return 0, err
 	}
 	err = tx.QueryRow(ctx, `
-		select true from mail m where pathway = $1 and key = $2 and (select mailing from pathway p where p.code = m.pathway) and (m.body->>'kind' = 'cancelled' or not exists (
-			select from appointment a where a.pathway = m.pathway and a.name = m.body->>'session'
-			and (a.revision <> coalesce((m.body->>'revision')::int, 0) or a.state in ('cancelled', 'cancelled-late'))))`, code, key).Scan(&staff)
+		select true from mail m where pathway = $1 and key = $2 and `+mailStands, code, key).Scan(&staff)
 	return after, err
 }
+
+const mailStands = `(select mailing from pathway p where p.code = m.pathway) and (m.body->>'kind' = 'cancelled' or not exists (
+	select from appointment a where a.pathway = m.pathway and a.name = m.body->>'session'
+	and (a.revision <> coalesce((m.body->>'revision')::int, 0) or a.state in ('cancelled', 'cancelled-late'))))`
 
 // sweep claims the other digests that wait for the same person. It passes over those that another transaction is about to
 // change, so that nobody ever waits while holding one; they go out on their own. What is due is measured by the mails' own
@@ -185,19 +234,19 @@ func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailSt
 		if c.Mail.Staff != "" || status != pathway.SentMail {
 			return settle(ctx, tx, c, status)
 		}
-		end, last, err := lockChain(ctx, tx, c.code)
-		if err != nil {
-			return err
-		}
+		// All in one message to PostgreSQL, and the entry in a second: in a burst each mail of each client comes by here.
+		b := &pgx.Batch{}
+		end, last := chain{pathway: c.code}, 0
+		b.Queue(chainEnd, c.code).QueryRow(func(row pgx.Row) error { return end.scan(row, &last) })
 		var after *int
-		err = tx.QueryRow(ctx, `select claimed_after from mail where claim = $1 and status in ('claimed', 'unknown', 'pending') for update`, c.Claim).Scan(&after)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := settle(ctx, tx, c, status); err != nil || after == nil {
+		b.Queue(`select claimed_after from mail where claim = $1 and status in ('claimed', 'unknown', 'pending') for update`, c.Claim).QueryRow(func(row pgx.Row) error {
+			if err := row.Scan(&after); !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+			return nil // the claim is another's by now
+		})
+		b.Queue(settling, c.Claim, status)
+		if err := tx.SendBatch(ctx, b).Close(); err != nil || after == nil {
 			return err
 		}
 		return end.sent(ctx, tx, last, pathway.SentEntry(c.Mail, at, *after))
@@ -205,12 +254,14 @@ func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailSt
 }
 
 func settle(ctx context.Context, tx pgx.Tx, c Claimed, status pathway.MailStatus) error {
-	_, err := tx.Exec(ctx, `
-		with own as (select id from mail where claim = $1 and status in ('claimed', 'unknown', 'pending') and (status <> 'pending' or $2 = 'sent') order by id for update)
-		update mail m set
-			status = case when $2 = 'pending' and taken_back then 'withdrawn' else $2 end,
-			settled_at = case when $2 = 'pending' and not taken_back then null else now() end,
-			claimed_until = null
-		from own where m.id = own.id`, c.Claim, status)
+	_, err := tx.Exec(ctx, settling, c.Claim, status)
 	return err
 }
+
+const settling = `
+	with own as (select id from mail where claim = $1 and status in ('claimed', 'unknown', 'pending') and (status <> 'pending' or $2 = 'sent') order by id for update)
+	update mail m set
+		status = case when $2 = 'pending' and taken_back then 'withdrawn' else $2 end,
+		settled_at = case when $2 = 'pending' and not taken_back then null else now() end,
+		claimed_until = null
+	from own where m.id = own.id`

@@ -83,7 +83,7 @@ func viewsOn(now time.Time) []webView {
 			running + fmt.Sprintf(`KapNextSession BETWEEN "%s" AND "%s"`, instant(from), instant(until)),
 		})
 	}
-	all = append(all, webView{"Stalled", running + fmt.Sprintf(`KapNextWake<"%s"`, instant(now.Add(-pathway.StalledAfter)))})
+	all = append(all, webView{"Stalled for days", running + fmt.Sprintf(`KapNextWake<"%s"`, instant(now.Add(-pathway.StalledAfter)))})
 	for _, o := range outcomes() {
 		all = append(all, webView{"Ended: " + o, fmt.Sprintf(`(ExecutionStatus="Running" OR ExecutionStatus="Completed") AND KapOutcome=%q`, o)})
 	}

@@ -16,7 +16,7 @@ func TestViewsAreLinksToTheWebUI(t *testing.T) {
 	t.Parallel()
 	s := command(t, []string{"KAP_UI_URL=http://127.0.0.1:8233/", "TEMPORAL_NAMESPACE=trial"}, "", "views")
 	s.wants(t, done, "Awaiting the prescriber\n  http://127.0.0.1:8233/namespaces/trial/workflows?query=ExecutionStatus%3D%22Running%22+AND+KapWaitingOn%3D%22prescriber%22\n",
-		"On hold\n", "Sessions this week, ", "Stalled\n", "Ended: lapsed\n")
+		"On hold\n", "Sessions this week, ", "Stalled for days\n", "Ended: lapsed\n")
 	command(t, nil, "", "views").wants(t, misuse, "KAP_UI_URL: found nothing, expected the address of Temporal's Web UI")
 	command(t, nil, "", "views", "--help").at80(t)
 }

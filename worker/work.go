@@ -52,7 +52,10 @@ func (w *service) work(ctx context.Context) error {
 
 	broken := make(chan error, 2)
 	var running []worker.Worker
-	defer func() { stop(running) }()
+	defer func() {
+		stop(running)
+		activities.Wait(w.acts)
+	}()
 	for _, one := range w.workers(temporal, broken) {
 		if err := one.Start(); err != nil {
 			return err

@@ -33,6 +33,10 @@ func SearchAttributes() map[string]enums.IndexedValueType {
 	return all
 }
 
+// wakeShown is by how much KapNextWake may be later than the pathway looks again. It is there to find those that have stalled, and need
+// not be written at each wake; the records know the moment itself.
+const wakeShown = 3 * 24 * time.Hour
+
 // shown is what was last published, so that nothing is written into the history that has not changed.
 type shown struct {
 	any                       bool
@@ -50,7 +54,7 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 		status.Attention = pathway.TaskAttention
 	}
 	workflow.SetCurrentDetails(ctx, details(r.p, status, r.recordsAway))
-	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, wake: wake.At, onHold: len(status.Holds) > 0 && status.Outcome == ""}
+	next := shown{any: true, phase: string(status.Phase), attention: string(status.Attention), outcome: string(status.Outcome), dosed: status.DosingDone, onHold: len(status.Holds) > 0 && status.Outcome == ""}
 	for _, who := range status.WaitingOn {
 		next.waiting = append(next.waiting, string(who))
 	}
@@ -68,11 +72,16 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 	set(next.dosed != r.shown.dosed, dosingDoneKey.ValueSet(int64(next.dosed)))
 	set(!slices.Equal(next.waiting, r.shown.waiting), waitingKey.ValueSet(next.waiting))
 	set(!next.session.Equal(r.shown.session), timeOrUnset(sessionKey, next.session))
-	set(!next.wake.Equal(r.shown.wake), timeOrUnset(wakeKey, next.wake))
 	set(next.onHold != r.shown.onHold, onHoldKey.ValueSet(next.onHold))
 	if next.outcome != r.shown.outcome {
 		set(true, outcomeKey.ValueSet(next.outcome))
 	}
+	if by := r.shown.wake; !wake.At.IsZero() {
+		if next.wake = wake.At.Add(wakeShown); len(updates) == 0 && !by.Before(wake.At) && by.Before(next.wake) {
+			next.wake = by
+		}
+	}
+	set(!next.wake.Equal(r.shown.wake), timeOrUnset(wakeKey, next.wake))
 	r.shown = next
 	if len(updates) == 0 {
 		return nil

@@ -12,13 +12,13 @@ import (
 	"kap/pathway"
 )
 
-// deliver delivers every mail that may go out now, and says whether it learned what became of any. Where nobody waits for an
-// answer they are sent at once, within this workflow task. What that leaves, and what follows from a message, is an activity
-// on the mails' own queue. Its failures become telephone calls; they never stop the loop.
+// deliver delivers every mail that may go out now and did not with the step that was written last, and says whether it learned what
+// became of any. They are sent at once, within this workflow task; what that leaves is an activity on the mails' own queue. Its
+// failures become telephone calls; they never stop the loop.
 func (r *run) deliver(ctx workflow.Context) bool {
 	mails := slices.DeleteFunc(r.p.Sendable(now(ctx)), func(m pathway.Mail) bool { return r.sending[m.Key] })
 	var known []activities.Delivered
-	if len(mails) > 0 && !r.answering {
+	if len(mails) > 0 {
 		known = r.deliverAtOnce(ctx, mails)
 		mails = slices.DeleteFunc(mails, func(m pathway.Mail) bool {
 			return slices.ContainsFunc(known, func(d activities.Delivered) bool { return d.Key == m.Key })
@@ -39,7 +39,7 @@ func (r *run) deliverAtOnce(ctx workflow.Context, mails []pathway.Mail) []activi
 	})
 	var a *activities.Activities
 	var known []activities.Delivered
-	in := activities.SeveralInput{Pathway: r.p.Code, Keys: keys(mails), At: now(ctx)}
+	in := activities.SeveralInput{Pathway: r.p.Code, Keys: pathway.Keys(mails), At: now(ctx)}
 	if workflow.ExecuteLocalActivity(local, a.DeliverAtOnce, in).Get(ctx, &known) != nil {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (r *run) deliverInTime(ctx workflow.Context, mails []pathway.Mail) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		var a *activities.Activities
 		var known []activities.Delivered
-		in := activities.SeveralInput{Pathway: r.p.Code, Keys: keys(mails), At: now(ctx)}
+		in := activities.SeveralInput{Pathway: r.p.Code, Keys: pathway.Keys(mails), At: now(ctx)}
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), a.DeliverSeveral, in).Get(ctx, &known)
 		for _, m := range mails {
 			delete(r.sending, m.Key)
@@ -106,14 +106,6 @@ func (r *run) hearOf(ctx workflow.Context, known []activities.Delivered) {
 			}
 		}
 	}
-}
-
-func keys(mails []pathway.Mail) []string {
-	all := make([]string, len(mails))
-	for i, m := range mails {
-		all[i] = m.Key
-	}
-	return all
 }
 
 func mailSummaries(mails []pathway.Mail) string {

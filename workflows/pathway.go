@@ -74,7 +74,6 @@ type run struct {
 	p           *pathway.Pathway
 	written     *pathway.Pathway // as the records have it: the fold of the written steps and nothing else
 	poked       bool             // something was said since the loop last looked
-	answering   bool             // since it last slept: whoever spoke waits for this workflow task to end
 	refresh     bool             // somebody asked for a fresh run
 	slept       bool             // it has waited once: a run that landed on an old release does not chase the new one in a circle
 	restore     string           // of which the worker has told, until the records are asked
@@ -85,6 +84,7 @@ type run struct {
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
 	shown       shown
+	wake        pathway.Wake // as it was published last
 	timer       timer
 	signals     []signal
 	drain       func() // takes the signals that nobody has received yet
@@ -93,7 +93,6 @@ type run struct {
 func (r *run) loop(ctx workflow.Context) error {
 	for {
 		r.hearStrays(ctx)
-		r.answering = r.answering || r.poked
 		r.poked = false
 		now := now(ctx)
 		told := r.restore
@@ -117,6 +116,7 @@ func (r *run) loop(ctx workflow.Context) error {
 		if len(r.sending) > 0 {
 			wake = r.p.NextWake(now, r.sending)
 		}
+		r.wake = wake
 		if err := r.publish(ctx, wake); err != nil {
 			return err
 		}
@@ -136,7 +136,6 @@ func (r *run) loop(ctx workflow.Context) error {
 		if err := r.sleep(ctx, wake); err != nil {
 			return err
 		}
-		r.answering = false
 	}
 }
 
@@ -172,7 +171,7 @@ func (r *run) take(ctx workflow.Context, name string, raw []byte) (pathway.Reply
 	r.refresh = r.refresh || err == nil && name == "refresh"
 	r.poked = true
 	if r.recordsAway { // the loop is busy waiting: what was said is shown all the same
-		if err := r.publish(ctx, pathway.Wake{At: r.shown.wake}); err != nil {
+		if err := r.publish(ctx, r.wake); err != nil {
 			return reply, err
 		}
 	}
@@ -188,9 +187,13 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 	if err != nil {
 		return err
 	}
+	in := activities.CommitInput{Pathway: state, Step: step}
+	if len(r.sending) == 0 { // else one of them may be on its way
+		in.Mail = now(ctx)
+	}
 	var a *activities.Activities
 	var out activities.CommitOutput
-	if err := r.ask(ctx, summary(step), a.Commit, activities.CommitInput{Pathway: state, Step: step}, &out); err != nil {
+	if err := r.ask(ctx, summary(step), a.Commit, in, &out); err != nil {
 		return err
 	}
 	if out.Behind {
@@ -205,6 +208,7 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 		return err
 	}
 	r.p = next
+	r.hearOf(ctx, out.Delivered)
 	r.answer(settled)
 	return nil
 }
@@ -247,7 +251,7 @@ func (r *run) answer(settled []pathway.Settled) {
 // ask has the records do something: at once where they are there, and else without end until they are.
 func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) error {
 	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: 10 * time.Second,
+		StartToCloseTimeout: activities.CommitWithin + activities.MailAttempt,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, MaximumAttempts: 2},
 		Summary:             summary,
 	})
@@ -256,11 +260,11 @@ func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) e
 	}
 	r.recordsAway = true
 	defer func() { r.recordsAway = false }()
-	if err := r.publish(ctx, pathway.Wake{At: r.shown.wake}); err != nil {
+	if err := r.publish(ctx, r.wake); err != nil {
 		return err
 	}
 	durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 20 * time.Second,
+		StartToCloseTimeout: 2 * activities.CommitWithin,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1.5, MaximumInterval: 20 * time.Second, MaximumAttempts: withoutEnd},
 		Summary:             summary,
 	})

@@ -98,7 +98,8 @@ func runBare() error {
 	if err != nil {
 		return err
 	}
-	c, err := client.Dial(client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: machine.Namespace, Logger: quiet()})
+	c, err := client.Dial(client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: machine.Namespace, Logger: quiet(),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}}) // as kap's worker on this machine
 	if err != nil {
 		return err
 	}
