@@ -80,7 +80,7 @@ func (a *Activities) sendAtOnce(ctx context.Context, code string, at time.Time, 
 		c := claimed[0]
 		if !known || !a.swift.enter(ctx) {
 			known = false
-			if a.settleOnce(ctx, c, pathway.PendingMail, time.Time{}) != nil {
+			if a.Store.GiveBack(ctx, c) != nil {
 				a.swift.under.Go(func() { _ = a.settle(ctx, c, pathway.PendingMail, time.Time{}) }) // or its claim runs out
 			}
 			continue

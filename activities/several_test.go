@@ -120,6 +120,9 @@ func TestAStepLeavesToTheQueueWhatItDoesNotSend(t *testing.T) {
 	if pending := o.ask(`select count(*)::text from mail where status = 'pending' and claimed_until is null`); len(waiting) < 2 || pending != fmt.Sprint(len(waiting)) {
 		t.Errorf("%s mails wait in the outbox, and %v in the pathway", pending, pathway.Keys(waiting))
 	}
+	if tried := o.ask(`select sum(attempts)::text from mail`); tried != "1" {
+		t.Errorf("they were tried %s times, expected once", tried)
+	}
 	o.do(`delete from mail_held`)
 	service.now(status(http.StatusAccepted))
 	known, err := run[[]activities.Delivered](o.environment(), o.acts.DeliverSeveral, activities.SeveralInput{Pathway: o.p.Code, Keys: pathway.Keys(waiting), At: o.p.Woken})

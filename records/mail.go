@@ -253,6 +253,16 @@ func (s *Store) SettleMail(ctx context.Context, c Claimed, status pathway.MailSt
 	})
 }
 
+// GiveBack returns to the outbox a claimed mail that nobody has tried to send.
+func (s *Store) GiveBack(ctx context.Context, c Claimed) error {
+	return s.inTransaction(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `update mail set attempts = attempts - 1 where claim = $1 and status = 'claimed'`, c.Claim); err != nil {
+			return err
+		}
+		return settle(ctx, tx, c, pathway.PendingMail)
+	})
+}
+
 func settle(ctx context.Context, tx pgx.Tx, c Claimed, status pathway.MailStatus) error {
 	_, err := tx.Exec(ctx, settling, c.Claim, status)
 	return err

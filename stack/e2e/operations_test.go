@@ -213,8 +213,10 @@ func (w *watch) strayWorkflows() {
 
 func (w *watch) mailsGoWrong() {
 	p := w.p
-	p.tell(story(p.t, 0, p.team), 4) // screening is complete, and two sessions are booked
+	plot := story(p.t, 0, p.team)
+	p.tell(plot, 3)
 	p.fail(inbox.Faults{Mode: inbox.ServerError, Times: 1})
+	p.tell(plot, 1) // screening is complete, and two sessions are booked
 	p.forwardUntil("the hours of mail", func(s pathway.Status) bool { return s.Unsent == 0 })
 	w.says("the mail service is not well: mails are tried again")
 	p.fail(inbox.Faults{Mode: inbox.Unauthorized, Times: 1})
