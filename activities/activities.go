@@ -53,7 +53,7 @@ type CommitOutput struct {
 	Delivered []Delivered    `json:"delivered,omitempty"`
 }
 
-// CommitWithin bounds the writing of one step, and the reading of some.
+// CommitWithin bounds the writing of one step while a workflow waits.
 const CommitWithin = 10 * time.Second
 
 // Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
@@ -63,20 +63,27 @@ func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, 
 	if err := json.Unmarshal(in.Pathway, &p); err != nil {
 		return CommitOutput{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
 	}
-	mailing := in.Mail
-	if !activity.GetInfo(ctx).IsLocalActivity || a.swift.resting() {
+	begun, mailing := time.Now(), in.Mail
+	until := begun.Add(atOnceWithin)
+	local := activity.GetInfo(ctx).IsLocalActivity
+	// Whoever claims has a turn: of what is claimed and not yet tried when a process dies, nobody knows whether it went out.
+	if mailing.IsZero() || !local || len(in.Step.Acts)+len(p.Outbox) == 0 || !a.swift.enter(ctx, until) {
 		mailing = time.Time{}
 	}
-	begun := time.Now()
-	within, cancel := context.WithTimeout(ctx, CommitWithin)
+	within, cancel := ctx, context.CancelFunc(func() {})
+	if local {
+		within, cancel = context.WithTimeout(ctx, CommitWithin)
+	}
 	defer cancel()
 	out, claimed, err := a.Store.CommitAndClaim(within, a.Practice.Calendar(), a.Form, &p, in.Step, mailing, lease)
+	var delivered []Delivered
+	if !mailing.IsZero() {
+		delivered = a.sendClaimed(ctx, until, p.Code, mailing, claimed, begun)
+	}
 	if err != nil {
 		return CommitOutput{}, fmt.Errorf("step %d of pathway %s is not written: %s", in.Step.Number, in.Step.Pathway, records.Plain(err))
 	}
-	known := CommitOutput{Answer: out.Answer, Behind: out.Last > in.Step.Number || out.Step.Digest() != in.Step.Digest()}
-	known.Delivered = a.sendAtOnce(ctx, p.Code, mailing, claimed, begun)
-	return known, nil
+	return CommitOutput{out.Answer, out.Last > in.Step.Number || out.Step.Digest() != in.Step.Digest(), delivered}, nil
 }
 
 // storedAtOnce bounds what one reading of the records puts into a workflow's history.
@@ -90,8 +97,6 @@ type StoredInput struct {
 
 // Stored reads the next steps that the records hold. Its errors quote no row.
 func (a *Activities) Stored(ctx context.Context, in StoredInput) ([]records.Committed, error) {
-	ctx, cancel := context.WithTimeout(ctx, CommitWithin)
-	defer cancel()
 	out, err := a.Store.Stored(ctx, in.Pathway, in.After, storedAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("the steps of pathway %s are not read: %s", in.Pathway, records.Plain(err))

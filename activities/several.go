@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"kap/pathway"
 	"kap/records"
 )
@@ -53,111 +55,143 @@ const (
 	leftAlone    = time.Minute
 )
 
-// DeliverAtOnce is DeliverSeveral while the workflow waits, for two seconds at most. It therefore sends nothing where the mail service
-// failed or was slow lately, or where too many are sending already, and never fails: what it says nothing of is left to
-// DeliverSeveral, on the queue of its own.
+// DeliverAtOnce is DeliverSeveral, one mail after the other, while the workflow waits, for two seconds at most. It therefore sends nothing
+// where the mail service failed or was slow lately, or where too many are sending already, and never fails: what it says nothing of
+// is left to DeliverSeveral, on the queue of its own.
 func (a *Activities) DeliverAtOnce(ctx context.Context, in SeveralInput) ([]Delivered, error) {
+	until := time.Now().Add(atOnceWithin)
+	if len(in.Keys) == 0 || !a.swift.enter(ctx, until) {
+		return nil, nil
+	}
+	known, _ := a.atOnce(ctx, until, len(in.Keys), func(ctx context.Context, i int) (pathway.MailStatus, error) {
+		return a.Deliver(ctx, DeliverInput{Pathway: in.Pathway, Key: in.Keys[i], At: in.At})
+	})
 	var all []Delivered
-	for _, key := range in.Keys {
-		if !a.swift.enter(ctx) {
-			break
-		}
-		status, known := a.whileItIsSwift(ctx, func(ctx context.Context) (pathway.MailStatus, error) {
-			return a.Deliver(ctx, DeliverInput{Pathway: in.Pathway, Key: key, At: in.At})
-		})
-		if !known {
-			break
-		}
-		all = append(all, Delivered{key, status})
+	for i, status := range known {
+		all = append(all, Delivered{in.Keys[i], status})
 	}
 	return all, nil
 }
 
-// sendAtOnce is DeliverAtOnce for mails that were claimed since a moment. Those that it does not try go back to the outbox.
-func (a *Activities) sendAtOnce(ctx context.Context, code string, at time.Time, claimed []records.Claimed, since time.Time) []Delivered {
+// sendClaimed is DeliverAtOnce for mails that were claimed since a moment, by whoever has a turn. Those that it does not try go back to
+// the outbox.
+func (a *Activities) sendClaimed(ctx context.Context, until time.Time, code string, at time.Time, claimed []records.Claimed, since time.Time) []Delivered {
+	known, tried := a.atOnce(ctx, until, len(claimed), func(ctx context.Context, i int) (pathway.MailStatus, error) {
+		return a.send(ctx, DeliverInput{Pathway: code, Key: claimed[i].Mail.Key, At: at}, claimed[i], since)
+	})
+	within, cancel := context.WithTimeout(ctx, lease/24)
+	defer cancel()
+	for _, c := range claimed[tried:] {
+		if a.Store.GiveBack(within, c) != nil {
+			break // their claims run out
+		}
+	}
 	var all []Delivered
-	for known := true; len(claimed) > 0; claimed = claimed[1:] {
-		c := claimed[0]
-		if !known || !a.swift.enter(ctx) {
-			known = false
-			if a.Store.GiveBack(ctx, c) != nil {
-				a.swift.under.Go(func() { _ = a.settle(ctx, c, pathway.PendingMail, time.Time{}) }) // or its claim runs out
-			}
-			continue
-		}
-		var status pathway.MailStatus
-		status, known = a.whileItIsSwift(ctx, func(ctx context.Context) (pathway.MailStatus, error) {
-			return a.send(ctx, DeliverInput{Pathway: code, Key: c.Mail.Key, At: at}, c, since)
-		})
-		if known {
-			all = append(all, Delivered{c.Mail.Key, status})
-		}
+	for i, status := range known {
+		all = append(all, Delivered{claimed[i].Mail.Key, status})
 	}
 	return all
 }
 
-// whileItIsSwift says what became of a mail, if that is known within two seconds. If not, sending it goes on by itself: it is claimed, and
-// whoever asks for it later hears from the records what became of it.
-func (a *Activities) whileItIsSwift(ctx context.Context, send func(context.Context) (pathway.MailStatus, error)) (pathway.MailStatus, bool) {
-	known := make(chan pathway.MailStatus, 1)
-	a.swift.under.Go(func() {
-		defer close(known)
-		begun := time.Now()
-		status, err := send(context.WithoutCancel(ctx))
-		a.swift.leave(err == nil && status != pathway.UnknownMail && time.Since(begun) < atOnceWithin)
-		if err == nil {
-			known <- status
+// atOnce sends so many mails, one after the other, until one fails or the time is over, and gives up the turn. It says what became of
+// each, and how many it has tried. One that takes longer than the workflow waits goes on by itself: it is claimed, and whoever asks
+// for it later hears from the records what became of it.
+func (a *Activities) atOnce(ctx context.Context, until time.Time, n int, send func(context.Context, int) (pathway.MailStatus, error)) (known []pathway.MailStatus, tried int) {
+	var begun atomic.Int64
+	said := make(chan pathway.MailStatus, n)
+	log := activity.GetLogger(ctx)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), MailAttempt)
+		defer cancel()
+		defer a.swift.leave()
+		defer close(said)
+		defer func() {
+			if recover() != nil { // its text may hold anything
+				log.Error("sending a mail has gone wrong within kap")
+			}
+		}()
+		for i := range n {
+			if !begun.CompareAndSwap(int64(i), int64(i+1)) {
+				return
+			}
+			start := time.Now()
+			status, err := send(ctx, i)
+			if err != nil || status == pathway.UnknownMail || time.Since(start) >= atOnceWithin {
+				a.swift.rest()
+			}
+			if err != nil {
+				return
+			}
+			said <- status
 		}
-	})
-	select {
-	case status, ok := <-known:
-		return status, ok
-	case <-time.After(atOnceWithin):
-		a.swift.rest()
-		return "", false
+	}()
+	over := time.NewTimer(time.Until(until))
+	defer over.Stop()
+	for last := time.Now(); ; last = time.Now() {
+		select {
+		case status, more := <-said:
+			if more {
+				known = append(known, status)
+				continue
+			}
+		case <-over.C:
+			if time.Since(last) > atOnceWithin/2 { // else others have taken the time
+				a.swift.rest()
+			}
+		}
+		return known, min(n, int(begun.Swap(int64(n)+1)))
 	}
 }
 
-// Wait waits for the mails whose sending has outlasted their workflows' patience. It is no method: those are activities.
-func Wait(a *Activities) { a.swift.under.Wait() }
+// Wait waits for the mails whose sending has outlasted their workflows' patience, after which none is sent at once any more. It is no
+// method: those are activities.
+func Wait(ctx context.Context, a *Activities) {
+	for range MailsAtOnce {
+		if !a.swift.turn(ctx) {
+			return
+		}
+	}
+}
 
 // swift watches over what is sent while workflows wait: so many at once, and none for a while after one was slow.
 type swift struct {
 	once  sync.Once
 	turns chan struct{}
 	until atomic.Int64 // in nanoseconds: nothing is sent at once before
-	under sync.WaitGroup
 }
 
-// resting says whether the mail service is left alone.
-func (s *swift) resting() bool { return time.Now().UnixNano() < s.until.Load() }
-
-func (s *swift) enter(ctx context.Context) bool {
-	s.once.Do(func() { s.turns = make(chan struct{}, MailsAtOnce) })
-	if s.resting() {
-		return false
-	}
-	patience := time.NewTimer(atOnceWithin)
-	defer patience.Stop()
+// enter takes a turn, if there is one before the time is over.
+func (s *swift) enter(ctx context.Context, until time.Time) bool {
+	within, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	select {
-	case s.turns <- struct{}{}:
-	case <-patience.C:
+	case <-activity.GetWorkerStopChannel(ctx):
 		return false
-	case <-ctx.Done():
+	default:
+	}
+	if s.resting() || !s.turn(within) {
 		return false
 	}
 	if s.resting() { // it became slow while we waited
-		<-s.turns
+		s.leave()
 		return false
 	}
 	return true
 }
 
+func (s *swift) turn(ctx context.Context) bool {
+	s.once.Do(func() { s.turns = make(chan struct{}, MailsAtOnce) })
+	select {
+	case s.turns <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *swift) leave() { <-s.turns }
+
+// rest leaves the mail service alone for a while.
 func (s *swift) rest() { s.until.Store(time.Now().Add(leftAlone).UnixNano()) }
 
-func (s *swift) leave(well bool) {
-	if !well {
-		s.rest()
-	}
-	<-s.turns
-}
+func (s *swift) resting() bool { return time.Now().UnixNano() < s.until.Load() }

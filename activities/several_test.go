@@ -144,7 +144,7 @@ func TestNobodyWaitsForASlowService(t *testing.T) {
 	if took := time.Since(begun); sent != 0 || took > 3500*time.Millisecond {
 		t.Errorf("%d steps took %s, and say that %d mails are sent", steps, took, sent)
 	}
-	activities.Wait(o.acts)
+	activities.Wait(t.Context(), o.acts)
 	service.gets(t, 1)
 	if o.sent() != "1" {
 		t.Errorf("%s mails are sent, expected the one that was begun", o.sent())

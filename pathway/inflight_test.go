@@ -102,3 +102,26 @@ func TestASessionRecordedWhileItsCancellationIsWrittenIsADeviation(t *testing.T)
 		t.Errorf("holds %+v\n%s", h.p.Holds, h.story())
 	}
 }
+
+// A message that is sent again is known, whatever of it JSON may write in two ways.
+func TestAMessageIsKnownAgainHoweverItIsEscaped(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	written, err := h.p.clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := []byte(`{"by": "t-lane", "cause": "concern", "reason": "A & B, <C>", "id": "m-1"}`)
+	if _, err := h.p.Record("hold", raw, h.now); err != nil {
+		t.Fatal(err)
+	}
+	step, _ := h.p.Due(h.now)
+	written.Settle(*step, h.answer(*step))
+	next, err := h.p.Onto(written, *step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := next.Record("hold", raw, h.now.Add(time.Minute)); err != nil || reply.Result != AlreadySo {
+		t.Errorf("found %+v, %v, expected that it was taken before", reply, err)
+	}
+}

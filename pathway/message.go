@@ -418,8 +418,8 @@ func sorted(members []member, without ...string) []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(b, "%q:", m.name)
-		_ = json.Compact(b, m.raw) // it was read as JSON
+		said, _ := json.Marshal(m.raw) // however it was escaped
+		fmt.Fprintf(b, "%q:%s", m.name, said)
 	}
 	b.WriteByte('}')
 	return b.Bytes()

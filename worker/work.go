@@ -53,8 +53,10 @@ func (w *service) work(ctx context.Context) error {
 	broken := make(chan error, 2)
 	var running []worker.Worker
 	defer func() {
+		within, done := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer done()
 		stop(running)
-		activities.Wait(w.acts)
+		activities.Wait(within, w.acts)
 	}()
 	for _, one := range w.workers(temporal, broken) {
 		if err := one.Start(); err != nil {

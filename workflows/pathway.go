@@ -193,7 +193,7 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 	}
 	var a *activities.Activities
 	var out activities.CommitOutput
-	if err := r.ask(ctx, summary(step), a.Commit, in, &out); err != nil {
+	if err := r.ask(ctx, activities.CommitWithin+activities.MailAttempt, summary(step), a.Commit, in, &out); err != nil {
 		return err
 	}
 	if out.Behind {
@@ -220,7 +220,7 @@ func (r *run) catchUp(ctx workflow.Context) error {
 	for {
 		var steps []records.Committed
 		in := activities.StoredInput{Pathway: r.p.Code, After: r.written.Steps}
-		if err := r.ask(ctx, "read the steps that are written", a.Stored, in, &steps); err != nil {
+		if err := r.ask(ctx, activities.CommitWithin, "read the steps that are written", a.Stored, in, &steps); err != nil {
 			return err
 		}
 		for _, s := range steps {
@@ -249,9 +249,9 @@ func (r *run) answer(settled []pathway.Settled) {
 }
 
 // ask has the records do something: at once where they are there, and else without end until they are.
-func (r *run) ask(ctx workflow.Context, summary string, activity, in, out any) error {
+func (r *run) ask(ctx workflow.Context, within time.Duration, summary string, activity, in, out any) error {
 	local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: activities.CommitWithin + activities.MailAttempt,
+		StartToCloseTimeout: within,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, MaximumAttempts: 2},
 		Summary:             summary,
 	})
@@ -290,9 +290,16 @@ func (r *run) sleep(ctx workflow.Context, wake pathway.Wake) error {
 		r.timer = timer{wake.At, future, cancel}
 	}
 	r.slept = true
-	return workflow.Await(ctx, func() bool {
+	err := workflow.Await(ctx, func() bool {
 		return r.poked || r.timer.future != nil && r.timer.future.IsReady() || len(r.strays(ctx)) > 0
 	})
+	if err != nil {
+		return err
+	}
+	// A signal may have come with the timer: whoever listens is to hear it before anything goes out. This coroutine comes after theirs.
+	heard := false
+	workflow.Go(ctx, func(workflow.Context) { heard = true })
+	return workflow.Await(ctx, func() bool { return heard })
 }
 
 // strays are the names of signals that are no message: a name mistyped on the command line, which Temporal takes without a word.
