@@ -1,13 +1,18 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
+
 	"kap/pathway"
+	"kap/stack/clock"
+	"kap/stack/machine"
 )
 
 // Our database goes away while Temporal keeps its own. Messages are taken all the same, at once; nothing is booked or mailed
@@ -109,4 +114,61 @@ func (p *person) temporal(args ...string) (out, problem string, exit int) {
 	p.t.Helper()
 	args = append(args, "--address", p.h.TemporalAddress(), "--namespace", "kap", "--disable-config-file", "--disable-config-env", "-o", "json")
 	return p.h.run(p.ctx, p.t, program(p.t, "temporal"), nil, args...)
+}
+
+// While the worker is away a reminder falls due, and the session is cancelled. Both reach the pathway together: it hears of the cancellation
+// before the reminder can go out.
+func TestACancellationIsHeardBeforeTheReminderThatFellDueMeanwhile(t *testing.T) {
+	t.Parallel()
+	h := ownHouse(t)
+	ctx := within(t, 3*time.Minute)
+	p := h.enrol(ctx, t, h.team(), nil)
+	p.tell(story(t, 0, p.team), 4) // screening is complete, the preparation sessions are booked
+	reminder := func(lead string) mailed { return p.books().Mails["remind/preparation-1/r1/"+lead] }
+	p.forwardUntil("the first reminder", func(pathway.Status) bool { return reminder("48h").Arrived == 1 })
+	p.settle()
+	next := p.status().NextWake // the second one's
+	fired := func() (n int) {
+		events := h.client.GetWorkflowHistory(ctx, p.id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			e, err := events.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.GetEventType() == enums.EVENT_TYPE_TIMER_FIRED {
+				n++
+			}
+		}
+		return n
+	}
+
+	before := fired()
+	if err := h.Pause(machine.Worker); err != nil {
+		t.Fatal(err)
+	}
+	moved := make(chan error, 1)
+	go func() { moved <- clock.FastForward(ctx, h.client, p.id, next) }()
+	await(ctx, t, "the reminder to fall due", func() error {
+		if fired() == before {
+			return errors.New("no timer has fired")
+		}
+		return nil
+	})
+	if err := h.client.SignalWorkflow(ctx, p.id, "", "cancel-session", fields{"by": p.desk, "session": "preparation-1", "wish_of": "client"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Resume(ctx, machine.Worker); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-moved; err != nil {
+		t.Fatal(err)
+	}
+	p.forwardUntil("the cancellation to be mailed", func(s pathway.Status) bool { return s.Unsent == 0 })
+	p.settle()
+	if m := reminder("24h"); m.Arrived > 0 {
+		t.Errorf("the session was cancelled, and its reminder went out: %s", shown(p.books().Mails))
+	}
+	if m := p.books().Mails["cancelled/preparation-1/r1"]; m.Arrived != 1 {
+		t.Errorf("the client did not hear of it: %s", shown(p.books().Mails))
+	}
 }
