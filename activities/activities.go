@@ -63,12 +63,13 @@ func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, 
 	if err := json.Unmarshal(in.Pathway, &p); err != nil {
 		return CommitOutput{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
 	}
-	begun, mailing := time.Now(), in.Mail
+	begun := time.Now()
 	until := begun.Add(atOnceWithin)
 	local := activity.GetInfo(ctx).IsLocalActivity
 	// Whoever claims has a turn: of what is claimed and not yet tried when a process dies, nobody knows whether it went out.
-	if mailing.IsZero() || !local || len(in.Step.Acts)+len(p.Outbox) == 0 || !a.swift.enter(ctx, until) {
-		mailing = time.Time{}
+	var mailing time.Time
+	if local && !in.Mail.IsZero() && len(in.Step.Acts)+len(p.Outbox) > 0 && a.swift.enter(ctx, until) {
+		mailing = in.Mail
 	}
 	within, cancel := ctx, context.CancelFunc(func() {})
 	if local {

@@ -63,21 +63,21 @@ func (a *Activities) DeliverAtOnce(ctx context.Context, in SeveralInput) ([]Deli
 	if len(in.Keys) == 0 || !a.swift.enter(ctx, until) {
 		return nil, nil
 	}
-	known, _ := a.atOnce(ctx, until, len(in.Keys), func(ctx context.Context, i int) (pathway.MailStatus, error) {
+	known, _ := a.atOnce(ctx, until, in.Keys, func(ctx context.Context, i int) (pathway.MailStatus, error) {
 		return a.Deliver(ctx, DeliverInput{Pathway: in.Pathway, Key: in.Keys[i], At: in.At})
 	})
-	var all []Delivered
-	for i, status := range known {
-		all = append(all, Delivered{in.Keys[i], status})
-	}
-	return all, nil
+	return known, nil
 }
 
 // sendClaimed is DeliverAtOnce for mails that were claimed since a moment, by whoever has a turn. Those that it does not try go back to
 // the outbox.
 func (a *Activities) sendClaimed(ctx context.Context, until time.Time, code string, at time.Time, claimed []records.Claimed, since time.Time) []Delivered {
-	known, tried := a.atOnce(ctx, until, len(claimed), func(ctx context.Context, i int) (pathway.MailStatus, error) {
-		return a.send(ctx, DeliverInput{Pathway: code, Key: claimed[i].Mail.Key, At: at}, claimed[i], since)
+	keys := make([]string, len(claimed))
+	for i, c := range claimed {
+		keys[i] = c.Mail.Key
+	}
+	known, tried := a.atOnce(ctx, until, keys, func(ctx context.Context, i int) (pathway.MailStatus, error) {
+		return a.send(ctx, DeliverInput{Pathway: code, Key: keys[i], At: at}, claimed[i], since)
 	})
 	within, cancel := context.WithTimeout(ctx, lease/24)
 	defer cancel()
@@ -86,19 +86,16 @@ func (a *Activities) sendClaimed(ctx context.Context, until time.Time, code stri
 			break // their claims run out
 		}
 	}
-	var all []Delivered
-	for i, status := range known {
-		all = append(all, Delivered{claimed[i].Mail.Key, status})
-	}
-	return all
+	return known
 }
 
-// atOnce sends so many mails, one after the other, until one fails or the time is over, and gives up the turn. It says what became of
+// atOnce sends mails, one after the other, until one fails or the time is over, and gives up the turn. It says what became of
 // each, and how many it has tried. One that takes longer than the workflow waits goes on by itself: it is claimed, and whoever asks
 // for it later hears from the records what became of it.
-func (a *Activities) atOnce(ctx context.Context, until time.Time, n int, send func(context.Context, int) (pathway.MailStatus, error)) (known []pathway.MailStatus, tried int) {
+func (a *Activities) atOnce(ctx context.Context, until time.Time, keys []string, send func(context.Context, int) (pathway.MailStatus, error)) (known []Delivered, tried int) {
 	var begun atomic.Int64
-	said := make(chan pathway.MailStatus, n)
+	n := len(keys)
+	said := make(chan Delivered, n)
 	log := activity.GetLogger(ctx)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), MailAttempt)
@@ -122,16 +119,16 @@ func (a *Activities) atOnce(ctx context.Context, until time.Time, n int, send fu
 			if err != nil {
 				return
 			}
-			said <- status
+			said <- Delivered{keys[i], status}
 		}
 	}()
 	over := time.NewTimer(time.Until(until))
 	defer over.Stop()
 	for last := time.Now(); ; last = time.Now() {
 		select {
-		case status, more := <-said:
+		case one, more := <-said:
 			if more {
-				known = append(known, status)
+				known = append(known, one)
 				continue
 			}
 		case <-over.C:

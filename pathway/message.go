@@ -411,7 +411,7 @@ func digest(bytes int, format string, of ...any) string {
 
 // sorted writes an object's members, but for some, in the order of their names and with nothing between them.
 func sorted(members []member, without ...string) []byte {
-	members = slices.SortedFunc(slices.Values(members), func(a, b member) int { return strings.Compare(a.name, b.name) })
+	members = slices.SortedStableFunc(slices.Values(members), func(a, b member) int { return strings.Compare(a.name, b.name) })
 	members = slices.DeleteFunc(members, func(m member) bool { return slices.Contains(without, m.name) })
 	b := bytes.NewBufferString("{")
 	for i, m := range members {
@@ -444,17 +444,13 @@ func (p *Pathway) repeated(id string) string {
 	return id
 }
 
-// canonical writes a JSON object with its members sorted and nothing between them.
+// canonical is sorted for a message as it was sent, which need not be an object.
 func canonical(raw []byte) []byte {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil {
-		return raw
-	}
-	sorted, err := json.Marshal(fields)
+	members, err := object(raw)
 	if err != nil {
 		return raw
 	}
-	return sorted
+	return sorted(members)
 }
 
 // journalled is a message as the journal keeps it: as sent where it is JSON, and as a JSON text, cut short, where not.

@@ -48,7 +48,7 @@ type shown struct {
 }
 
 // publish shows where the pathway is: the current details, and the search attributes that have changed.
-func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
+func (r *run) publish(ctx workflow.Context) error {
 	status := r.p.Status(now(ctx))
 	if r.recordsAway && status.Attention == pathway.NoAttention {
 		status.Attention = pathway.TaskAttention
@@ -76,8 +76,8 @@ func (r *run) publish(ctx workflow.Context, wake pathway.Wake) error {
 	if next.outcome != r.shown.outcome {
 		set(true, outcomeKey.ValueSet(next.outcome))
 	}
-	if by := r.shown.wake; !wake.At.IsZero() {
-		if next.wake = wake.At.Add(wakeShown); len(updates) == 0 && !by.Before(wake.At) && by.Before(next.wake) {
+	if by := r.shown.wake; !r.wake.At.IsZero() {
+		if next.wake = r.wake.At.Add(wakeShown); len(updates) == 0 && !by.Before(r.wake.At) && by.Before(next.wake) {
 			next.wake = by
 		}
 	}

@@ -84,7 +84,7 @@ type run struct {
 	sending     map[string]bool // mails whose delivery is under way
 	waiting     map[string]*pathway.Settled
 	shown       shown
-	wake        pathway.Wake // as it was published last
+	wake        pathway.Wake // when it looks again, as of when it last went to sleep
 	timer       timer
 	signals     []signal
 	drain       func() // takes the signals that nobody has received yet
@@ -117,7 +117,7 @@ func (r *run) loop(ctx workflow.Context) error {
 			wake = r.p.NextWake(now, r.sending)
 		}
 		r.wake = wake
-		if err := r.publish(ctx, wake); err != nil {
+		if err := r.publish(ctx); err != nil {
 			return err
 		}
 		if r.p.Finished(now) && len(r.sending) == 0 {
@@ -171,7 +171,7 @@ func (r *run) take(ctx workflow.Context, name string, raw []byte) (pathway.Reply
 	r.refresh = r.refresh || err == nil && name == "refresh"
 	r.poked = true
 	if r.recordsAway { // the loop is busy waiting: what was said is shown all the same
-		if err := r.publish(ctx, r.wake); err != nil {
+		if err := r.publish(ctx); err != nil {
 			return reply, err
 		}
 	}
@@ -260,7 +260,7 @@ func (r *run) ask(ctx workflow.Context, within time.Duration, summary string, ac
 	}
 	r.recordsAway = true
 	defer func() { r.recordsAway = false }()
-	if err := r.publish(ctx, r.wake); err != nil {
+	if err := r.publish(ctx); err != nil {
 		return err
 	}
 	durable := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
