@@ -618,7 +618,7 @@ func (p *Pathway) nextChange(now time.Time, tasks []Task) Wake {
 				at(before(a.Start.In(p.zone()), p.Protocol.Questionnaire.DaysBefore[0]*24), "a measure is asked for, %s", a.Name)
 				at(a.Start.Add(-hours(p.Protocol.Dosing.CheckHoursBefore)), "%d-hour check, %s", p.Protocol.Dosing.CheckHoursBefore, a.Name)
 			}
-			at(a.End, "end of %s", a.Name)
+			at(p.recordFrom(a), "the form for the record of %s", a.Name)
 		}
 	}
 	ahead := -p.Protocol.Clearance.AskAgainDaysBefore

@@ -127,7 +127,7 @@ func (h *history) begin() {
 	// about the third dosing session and what follows it.
 	h.temper = temper{turns: of(h.chance, 6, 6, 6, 12), dosings: of(h.chance, 3, 1, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 6), mischief: of(h.chance, 4, 4, 15, 15, 40, 120), idle: of(h.chance, 3, 3, 5, 30), base: h.Int(12, 22),
 		course: of(h.chance, 0, 0, 0, 1, 1, 2), unsteady: of(h.chance, 2, 2, 10)}
-	if percent(h.chance, 30) {
+	if percent(h.chance, 31) {
 		h.turns = 600
 	}
 	h.reckless = percent(h.chance, 25)
@@ -362,6 +362,11 @@ func (h *history) wait() {
 	if to.IsZero() {
 		to = h.now.Add(day)
 	}
+	for _, t := range h.tasks {
+		if t.Since.After(h.now) && !percent(h.chance, 25) {
+			to = earliest(to, t.Since)
+		}
+	}
 	switch {
 	case h.away && percent(h.chance, 4):
 		to = to.Add(time.Duration(h.Int(1, 70)) * time.Hour)
@@ -582,6 +587,9 @@ func (h *history) asked(t Task) words {
 
 // oblige does what a task asks for, as people do it here; it says whether anybody did anything.
 func (h *history) oblige(t Task) bool {
+	if t.Since.After(h.now) { // the record of a session is awaited before its end
+		return false
+	}
 	said := h.asked(t)
 	switch kind, about, _ := strings.Cut(t.Key, "/"); kind {
 	case "record":

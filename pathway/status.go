@@ -211,6 +211,9 @@ func (p *Pathway) Next(now time.Time) string {
 		return "The pathway ends now as " + string(p.ending()) + "."
 	}
 	for _, t := range p.Tasks(now) {
+		if t.Since.After(now) { // of a session that is yet to take place, or to end
+			continue
+		}
 		var who []string
 		for _, r := range t.Who {
 			who = append(who, string(r))

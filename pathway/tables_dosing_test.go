@@ -895,6 +895,38 @@ func TestTheFormOfADosingDayIsLeftOpen(t *testing.T) {
 	}
 }
 
+// The form of a session's record is at hand from its last reminder on. It is owed from the session's end, and nobody is asked for it
+// before it is due.
+func TestTheFormIsAtHandWhileTheSessionGoesOn(t *testing.T) {
+	shows(t, "record-fields", "hear-session-record")
+	t.Parallel()
+	h := newHouse(t)
+	h.prepare()
+	a := *h.p.booked(Dosing)
+	key, due := "record/"+a.Name, a.End.Add(2*time.Hour)
+	asked := func() int { return h.p.nudged(key, a.End).Count }
+	h.until(a.Start.Add(-2*time.Hour - time.Minute))
+	if task := h.task(key); task != nil {
+		t.Errorf("long before the session the form is there: %+v", task)
+	}
+	for _, at := range []time.Time{a.Start.Add(-2 * time.Hour), a.Start.Add(time.Hour), a.End, due.Add(-time.Minute)} {
+		h.until(at)
+		task := h.task(key)
+		if task == nil || !task.Since.Equal(a.End) || !task.Due.Equal(due) || asked() > 0 {
+			t.Fatalf("%s before its end, asked for %d times: %+v", a.End.Sub(at), asked(), task)
+		}
+		if owed := strings.Contains(h.p.Next(at), task.What); owed != !at.Before(a.End) {
+			t.Errorf("%s before its end: %s", a.End.Sub(at), h.p.Next(at))
+		}
+	}
+	if _, wake := h.p.Due(h.now); !wake.At.Equal(due) {
+		t.Errorf("it looks again at %s (%s)", h.p.clockTime(wake.At), wake.Why)
+	}
+	if h.until(due); asked() != 1 {
+		t.Errorf("when it is due it was asked for %d times", asked())
+	}
+}
+
 // A dosing session that was held before the day for which it was booked, by its record or by a correction, takes its integration along.
 func TestAnIntegrationFollowsASessionThatWasHeldEarlier(t *testing.T) {
 	shows(t, "integration-follows-the-record")

@@ -12,7 +12,7 @@ type Task struct {
 	Key     string    `json:"key"`
 	Who     []Role    `json:"who"`
 	What    string    `json:"what"`
-	Since   time.Time `json:"since"`
+	Since   time.Time `json:"since"` // it is owed; of a session's record that is yet to come
 	Due     time.Time `json:"due"`
 	Urgent  bool      `json:"urgent,omitempty"`
 	Message string    `json:"message,omitempty"` // the message that does it
@@ -185,7 +185,7 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 	var all []Task
 	for i := range p.Appointments {
 		a := &p.Appointments[i]
-		if a.State == Booked && !a.End.After(now) {
+		if a.State == Booked && !p.recordFrom(*a).After(now) {
 			t := p.task("record/"+a.Name, a.End, hours(p.Protocol.Dosing.RecordWithinHours), "session-held", Therapist, "Record how %s of %s went", a.Name, p.clockTime(a.Start))
 			t.With = recordOf(*a)
 			all = append(all, t)
@@ -228,6 +228,19 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 		}
 	}
 	return all
+}
+
+// recordFrom is from when a session's record is among what is awaited, though it is owed only from the session's end: with the last
+// reminder on its day, when kap is awake anyway, so that its therapist finds the form while the session goes on.
+func (p *Pathway) recordFrom(a Appointment) time.Time {
+	least := 24
+	for _, r := range p.Protocol.Reminders {
+		least = min(least, r.HoursBefore)
+	}
+	if least == 24 {
+		return a.Start
+	}
+	return before(a.Start, least)
 }
 
 // treatmentTasks ask for what the next dosing session waits for beside the gates.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"kap/internal/diligent"
 	"kap/pathway"
 	"kap/records"
 )
@@ -190,13 +191,15 @@ func TestTheReadModelIsThePathwaysStatus(t *testing.T) {
 	}
 }
 
-// A pathway that wakes at its moment and finds nothing to do, such as at a session's end, has looked: the records say what is owed then,
+// A pathway that wakes at its moment and finds nothing to do, such as when something is due at night, has looked: the records say what is owed then,
 // and when it looks next.
 func TestAPathwayThatWakesToNothingHasNotStalled(t *testing.T) {
 	t.Parallel()
-	c := newHouse(t).enrol("K7Q2M9", anna())
+	c := newHouse(t).enrol("K7Q2M9", anna(), func(e *pathway.Enrolment) { e.At = e.At.Add(12 * time.Hour) })
 	c.work()
-	c.screen()
+	for _, name := range []string{"prescriber-clearance", "psychological-evaluation", "safety-plan"} {
+		c.must(name, diligent.WhenAllGoesWell(c.p.ExampleFor(name, pathway.Message(name).Roles[0])))
+	}
 	quiet := 0
 	for range 12 {
 		for _, m := range c.p.Sendable(c.now) { // which writes nothing

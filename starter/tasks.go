@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -113,12 +114,10 @@ func (d *desk) staff(label, id string) (practice.Staff, error) {
 }
 
 // isOverdue judges a task by our clock, or by its pathway's where that runs ahead, as a demo's does.
-func (d *desk) isOverdue(t records.TaskLine) bool {
-	now := d.now()
-	if t.AsOf.After(now) {
-		now = t.AsOf
-	}
-	return !t.Due.After(now)
+func (d *desk) isOverdue(t records.TaskLine) bool { return d.hasCome(t.Due, t) }
+
+func (d *desk) hasCome(moment time.Time, t records.TaskLine) bool {
+	return !moment.After(d.now()) || !moment.After(t.AsOf)
 }
 
 // callsClient fits what somebody does by telephone.
@@ -144,6 +143,9 @@ func (d *desk) sayTasks(all []records.TaskLine) {
 			d.say("%s", indented("    ", clean("telephone: "+t.Phone)))
 		}
 		when := "since " + moment(t.Since, zone)
+		if !d.hasCome(t.Since, t) { // a session has yet to end
+			when = "from " + moment(t.Since, zone) + " on"
+		}
 		if t.Due.After(t.Since) {
 			when += ", due " + moment(t.Due, zone)
 		}

@@ -175,8 +175,14 @@ func (s *story) goOn(until func() bool) {
 		if until() {
 			return
 		}
-		acted := false
+		acted, next := false, s.wake
 		for _, task := range s.p.Tasks(s.now) {
+			if task.Since.After(s.now) { // the record of a session is awaited before its end
+				if task.Since.Before(next) {
+					next = task.Since
+				}
+				continue
+			}
 			if s.other != nil && s.other(s, task) || s.oblige(task) {
 				acted = true
 				break
@@ -185,10 +191,10 @@ func (s *story) goOn(until func() bool) {
 		if acted {
 			continue
 		}
-		if s.wake.IsZero() {
+		if next.IsZero() {
 			break
 		}
-		s.now = s.wake
+		s.now = next
 		s.work()
 	}
 	if !until() {

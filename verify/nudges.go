@@ -136,8 +136,8 @@ func (a *account) dueBy(w *waiting) time.Time {
 		return later(a.afterDays(w.from, 0), a.afterDays(last.since, a.passed(last)))
 	case w.way == byDays:
 		by = a.afterDays(w.from, 0)
-	case w.way == inHand:
-		by = a.morning(w.from, a.rules.Mail.SpreadMinutes)
+	case w.way == inHand: // who says once more that they know of it hears of it the morning after that
+		by = a.morning(later(w.from, a.acknowledged(w.key)), a.rules.Mail.SpreadMinutes)
 	case w.way == whenDue && w.since.IsZero():
 		by = w.from.Add(w.wait)
 	case w.way == whenDue:

@@ -56,6 +56,17 @@ func (a *account) urgent(key string) need {
 	return need{key: key, way: inHaste}
 }
 
+// acknowledged is when somebody last said that they know of an urgent thing.
+func (a *account) acknowledged(task string) time.Time {
+	var at time.Time
+	for _, f := range a.facts {
+		if f.name == "task-done" && f.said.text("task") == task && f.outcome() == string(pathway.Acknowledged) {
+			at = f.at
+		}
+	}
+	return at
+}
+
 func (a *account) saidOf(task string, outcome pathway.TaskOutcome) bool {
 	return slices.ContainsFunc(a.facts, func(f *fact) bool {
 		return f.name == "task-done" && f.said.text("task") == task && f.outcome() == string(outcome)

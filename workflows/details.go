@@ -123,6 +123,8 @@ func (d *sheet) awaited() {
 	for i, t := range d.Tasks {
 		mark, when := "", "due "+d.clock(t.Due)
 		switch {
+		case t.Since.After(d.AsOf):
+			when = "from " + d.clock(t.Since) + " on, " + when
 		case t.Urgent:
 			mark, when = "URGENT, ", "since "+d.clock(t.Since)
 		case !t.Due.After(d.AsOf):

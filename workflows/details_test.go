@@ -186,6 +186,15 @@ func TestTheDetailsFit(t *testing.T) {
 	inOrder(t, text, "Send `task-done`; outcome is reached, tried or acknowledged:")
 }
 
+// While a session goes on the form of its record is there, with the time from which it is owed.
+func TestTheDetailsSayFromWhenARecordIsOwed(t *testing.T) {
+	t.Parallel()
+	p, at := enrolled(t)
+	p.Appointments = []pathway.Appointment{{Name: "preparation-1", Kind: pathway.Preparation, Number: 1, Start: at.Add(time.Hour), End: at.Add(2 * time.Hour), State: pathway.Booked}}
+	inOrder(t, page(p, at), "1.  **therapist**, from Mon 28 Dec, 11:00 on, due Mon 28 Dec, 13:00  \n", "Record how preparation-1 of Mon 28 Dec 2026, 10:00 EST went")
+	inOrder(t, page(p, at.Add(3*time.Hour)), "1.  **therapist**, due Mon 28 Dec, 13:00  \n")
+}
+
 // What a client answered to the mail about a session stands behind it.
 func TestTheDetailsSayWhatTheClientAnswered(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,7 @@ func play(t *testing.T, p plot, fresh bool) *arc {
 			send(u.message, u.says)
 			return
 		}
-		for _, task := range s.Tasks {
+		for _, task := range diligent.Owed(s) {
 			if p.leave == nil || !p.leave(s, task) {
 				send(task.Message, p.staff.Fill(task, s))
 				return

@@ -246,8 +246,8 @@ func (a *arc) ask(name, input string, answered func(error)) {
 func obliging(dosings int) func(pathway.Status, func(name, input string)) {
 	staff := diligent.Staff{Dosings: dosings}
 	return func(s pathway.Status, send func(name, input string)) {
-		if len(s.Tasks) > 0 {
-			send(s.Tasks[0].Message, staff.Fill(s.Tasks[0], s))
+		if owed := diligent.Owed(s); len(owed) > 0 {
+			send(owed[0].Message, staff.Fill(owed[0], s))
 		}
 	}
 }

@@ -2,6 +2,7 @@
 package diligent
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,22 @@ func (f Staff) Fill(t pathway.TaskView, s pathway.Status) string {
 		`"<total>"`, strconv.Itoa(max(total, 0)), `"<item 9>"`, "0", "<what must change>", "sleep", "<a day>", s.AsOf.AddDate(0, 0, 30).Format(time.DateOnly), "<a time>", s.AsOf.AddDate(0, 0, 1).Format(time.RFC3339),
 		"<continue, adjust, one-more or stop>", "continue", "<adjust, one-more or stop>", "one-more", "<complete or stop>", "complete"}
 	return WhenAllGoesWell(strings.NewReplacer(append(decided, usual...)...).Replace(t.JSON))
+}
+
+// Owed are the tasks that somebody can do by now: the record of a session is awaited before its end, and owed from then on.
+func Owed(s pathway.Status) []pathway.TaskView {
+	return slices.DeleteFunc(slices.Clone(s.Tasks), func(t pathway.TaskView) bool { return t.Since.After(s.AsOf) })
+}
+
+// Until is when to look again where nothing is owed: something happens by itself, or a task begins; or zero.
+func Until(s pathway.Status) time.Time {
+	until := s.NextWake
+	for _, t := range s.Tasks {
+		if t.Since.After(s.AsOf) && (until.IsZero() || t.Since.Before(until)) {
+			until = t.Since
+		}
+	}
+	return until
 }
 
 // WhenAllGoesWell chooses in a message to copy what lets the client go on.

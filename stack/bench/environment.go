@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"kap/activities"
+	"kap/internal/diligent"
 	"kap/pathway"
 	"kap/workflows"
 )
@@ -77,14 +78,14 @@ func inEnvironment(state pathway.Pathway, calendar pathway.Calendar) (commands i
 		if failed != nil {
 			panic(failed) // nothing else stops the environment, which would go on for years
 		}
-		if len(s.Tasks) > 0 {
+		if owed := diligent.Owed(s); len(owed) > 0 {
 			said++
 			commands++
-			env.UpdateWorkflow(s.Tasks[0].Message, fmt.Sprint(said), &testsuite.TestUpdateCallback{
+			env.UpdateWorkflow(owed[0].Message, fmt.Sprint(said), &testsuite.TestUpdateCallback{
 				OnAccept:   func() {},
 				OnReject:   func(err error) { failed = errors.Join(failed, err) },
 				OnComplete: func(_ any, err error) { failed = errors.Join(failed, err) },
-			}, json.RawMessage(threeDosings.Fill(s.Tasks[0], s)))
+			}, json.RawMessage(threeDosings.Fill(owed[0], s)))
 		}
 		env.RegisterDelayedCallback(look, time.Hour)
 	}

@@ -69,17 +69,18 @@ func (w *walk) whole(staff diligent.Staff) error {
 		if err := w.settle(); err != nil {
 			return err
 		}
-		switch s := w.p.Status(w.now); {
-		case len(s.Tasks) > 0:
-			if err := w.say(s.Tasks[0].Message, staff.Fill(s.Tasks[0], s)); err != nil {
+		s := w.p.Status(w.now)
+		switch owed, until := diligent.Owed(s), diligent.Until(s); {
+		case len(owed) > 0:
+			if err := w.say(owed[0].Message, staff.Fill(owed[0], s)); err != nil {
 				return err
 			}
 		case w.p.Finished(w.now):
 			return nil
-		case w.wake.At.IsZero():
+		case until.IsZero():
 			return fmt.Errorf("nothing more happens by itself, in the phase %s", s.Phase)
 		default:
-			w.now = w.wake.At
+			w.now = until
 			for _, m := range w.p.Sendable(w.now) { // what waited for the hours of mail
 				w.p.Delivered(m.Key)
 			}

@@ -52,6 +52,7 @@ func TestTheStockCommandLineReachesEachEnding(t *testing.T) {
 					continue
 				}
 				task := s.Tasks[i]
+				p.begins(task, s)
 				task.JSON = c.staff.Fill(task, s)
 				said[task.Message]++
 				if !strings.Contains(c.signals, task.Message) {

@@ -216,8 +216,19 @@ func (p *person) line(l stories.Line) {
 		p.answerCalls(s)
 		return false
 	})
+	if task, _ := stories.Asked(s, l); task != nil {
+		p.begins(*task, s)
+	}
 	if _, err := p.send(fmt.Sprintf("line-%d", p.next), l.Message, said(s, l)); err != nil {
 		p.t.Fatalf("%s: line %d, %s: %v", p.code, p.next+1, l.Message, err)
+	}
+}
+
+// begins waits until a task is owed: the record of a session is awaited before its end.
+func (p *person) begins(t pathway.TaskView, s pathway.Status) {
+	p.t.Helper()
+	if t.Since.After(s.AsOf) {
+		p.forward(t.Since)
 	}
 }
 
@@ -241,10 +252,16 @@ func (p *person) answerCalls(s pathway.Status) {
 	}
 }
 
-func asks(s pathway.Status, l stories.Line) bool { return stories.Asked(s, l) != nil }
+func asks(s pathway.Status, l stories.Line) bool {
+	task, _ := stories.Asked(s, l)
+	return task != nil
+}
 
 // said is what a line says, over what the pathway proposes.
-func said(s pathway.Status, l stories.Line) fields { return l.Says(stories.Asked(s, l), s.AsOf) }
+func said(s pathway.Status, l stories.Line) fields {
+	_, proposed := stories.Asked(s, l)
+	return l.Says(proposed, s.AsOf)
+}
 
 // end lets an ended pathway send its last mails. Its workflow stays open, to take what is learned later.
 func (p *person) end() pathway.Status {

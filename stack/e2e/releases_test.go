@@ -142,6 +142,7 @@ func (p *person) work(staff diligent.Staff, what string, wanted func(pathway.Sta
 		case wanted(s):
 			return s
 		case len(s.Tasks) > 0:
+			p.begins(s.Tasks[0], s)
 			p.say(s.Tasks[0].Message, json.RawMessage(staff.Fill(s.Tasks[0], s)))
 		case s.NextWake.IsZero():
 			p.t.Fatalf("%s waited for %s, but nothing more happens: %s", p.code, what, shown(s))

@@ -140,6 +140,7 @@ func TestWhatIsDestroyedComesBack(t *testing.T) {
 	for _, t := range s.Tasks {
 		if name, ok := strings.CutPrefix(t.Key, "record/"); ok {
 			session = name
+			p.begins(t, s)
 		}
 	}
 	input := fields{}

@@ -36,7 +36,7 @@ type Story struct {
 	Messages []Line          `json:"messages"`
 }
 
-// Line is one message of a story. It is sent as soon as the pathway asks for it; until then the clock moves. What its input
+// Line is one message of a story. It is sent as soon as it is owed; until then the clock moves. What its input
 // leaves out is said as the pathway proposes it, and "+30d" is the day 30 days later.
 type Line struct {
 	Message string         `json:"message"`
@@ -254,7 +254,12 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 		if err != nil {
 			return err
 		}
-		if proposed := Asked(status, l); l.Unasked || proposed != nil {
+		if task, proposed := Asked(status, l); l.Unasked || task != nil {
+			if task != nil && task.Since.After(status.AsOf) {
+				if err := clock.FastForward(ctx, t.Temporal, t.id, task.Since); err != nil {
+					return err
+				}
+			}
 			return t.send(ctx, n, l, proposed, status)
 		}
 		if status.NextWake.IsZero() {
@@ -267,11 +272,11 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 	return fmt.Errorf("message %d, %s, was not asked for in %d wakes", n+1, l.Message, wakesAtMost)
 }
 
-// Asked finds the task by which the pathway asks for this message: the same name, and about the same thing where the input names
-// one. It is nil where nothing asks for it.
-func Asked(s pathway.Status, l Line) map[string]any {
-	for _, t := range s.Tasks {
-		var proposed map[string]any
+// Asked finds the task by which the pathway asks for this message, which may be owed only later, and the message that it proposes: the
+// same name, and about the same thing where the input names one. It is nil where nothing asks for it.
+func Asked(s pathway.Status, l Line) (task *pathway.TaskView, proposed map[string]any) {
+	for i, t := range s.Tasks {
+		proposed = nil
 		if t.Message != l.Message || json.Unmarshal([]byte(t.JSON), &proposed) != nil {
 			continue
 		}
@@ -280,10 +285,10 @@ func Asked(s pathway.Status, l Line) map[string]any {
 			same = same && (l.Input[about] == nil || l.Input[about] == proposed[about])
 		}
 		if same {
-			return proposed
+			return &s.Tasks[i], proposed
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // Says is what is sent: the input, over what the pathway proposes.
