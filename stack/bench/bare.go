@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -39,21 +40,22 @@ type bareInput struct {
 	Keep    bool   // it begins with a local activity
 }
 
-// Bare waits until it is due and sends one mail. Its two updates answer with their number: "note" changes the state alone,
-// "keep" does one local activity that does nothing.
+// Bare waits until it is due and sends one mail. Its updates answer with their number, after one local activity: that of "keep" does
+// nothing, that of "write" writes one row into kap's database.
 func Bare(ctx workflow.Context, in bareInput) error {
 	count := 0
-	keep := func(ctx workflow.Context) error {
+	locally := func(ctx workflow.Context, activity any) error {
 		count++
 		local := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{StartToCloseTimeout: 10 * time.Second})
-		return workflow.ExecuteLocalActivity(local, (*bareActivities).Keep).Get(ctx, nil)
+		return workflow.ExecuteLocalActivity(local, activity).Get(ctx, nil)
 	}
+	keep, write := (*bareActivities).Keep, (*bareActivities).Write
 	err := errors.Join(
-		workflow.SetUpdateHandler(ctx, "note", func(workflow.Context) (int, error) { count++; return count, nil }),
-		workflow.SetUpdateHandler(ctx, "keep", func(ctx workflow.Context) (int, error) { err := keep(ctx); return count, err }),
+		workflow.SetUpdateHandler(ctx, "keep", func(ctx workflow.Context) (int, error) { err := locally(ctx, keep); return count, err }),
+		workflow.SetUpdateHandler(ctx, "write", func(ctx workflow.Context) (int, error) { err := locally(ctx, write); return count, err }),
 	)
 	if err == nil && in.Keep {
-		err = keep(ctx)
+		err = locally(ctx, keep)
 	}
 	if err == nil {
 		err = workflow.Sleep(ctx, in.Due.Sub(workflow.Now(ctx)))
@@ -69,10 +71,17 @@ func Bare(ctx workflow.Context, in bareInput) error {
 type bareActivities struct {
 	practice practice.Practice
 	sender   *mail.Sender
+	pool     *pgxpool.Pool
 }
 
 // Keep does nothing: what it costs is the local activity itself.
 func (*bareActivities) Keep(context.Context) error { return nil }
+
+// Write writes a row, which is there when it returns.
+func (a *bareActivities) Write(ctx context.Context) error {
+	_, err := a.pool.Exec(ctx, `insert into bench.said (at) values (now())`)
+	return err
+}
 
 // Send makes the call that kap makes for a reminder.
 func (a *bareActivities) Send(ctx context.Context, in bareInput) error {
@@ -104,12 +113,21 @@ func runBare() error {
 		return err
 	}
 	defer c.Close()
-	acts := &bareActivities{house, mail.NewSender(os.Getenv("SENDGRID_BASE_URL"), os.Getenv("SENDGRID_API_KEY"), 15*time.Second)}
+	pool, err := pgxpool.New(context.Background(), os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if _, err := pool.Exec(context.Background(), `create schema bench; create table bench.said (number bigserial primary key, at timestamptz not null)`); err != nil {
+		return err
+	}
+	acts := &bareActivities{house, mail.NewSender(os.Getenv("SENDGRID_BASE_URL"), os.Getenv("SENDGRID_API_KEY"), 15*time.Second), pool}
 
 	worker.SetStickyWorkflowCacheSize(workflows.Cached)
 	waits := worker.New(c, bareQueue, workflows.Polling(worker.Options{}))
 	waits.RegisterWorkflowWithOptions(Bare, workflow.RegisterOptions{Name: bareName})
 	waits.RegisterActivityWithOptions(acts.Keep, activity.RegisterOptions{Name: "Keep"})
+	waits.RegisterActivityWithOptions(acts.Write, activity.RegisterOptions{Name: "Write"})
 	mails := worker.New(c, bareMails, worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: activities.MailsAtOnce})
 	mails.RegisterActivityWithOptions(acts.Send, activity.RegisterOptions{Name: "Send"})
 	for _, w := range []worker.Worker{mails, waits} {

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/proto"
 
 	"kap/pathway"
+	"kap/practice"
 	"kap/stack/stories"
 	"kap/workflows"
 )
@@ -20,13 +23,19 @@ import (
 type cost struct{ events, bytes, actions int }
 
 // measureHistory carries clients through the stack's first story, three dosing sessions and then closing, and looks at the
-// histories they leave behind.
+// histories they leave behind. It is told at the sample practice, on a machine of its own: where a practice never closes, sessions
+// are at hours at which no mail goes out, and each waits for the morning.
 func measureHistory(ctx context.Context, h *house, r *report) error {
 	told, err := retold(h.options.stories)
 	if err != nil {
 		return err
 	}
 	programs, err := filepath.Abs(h.programs)
+	if err != nil {
+		return err
+	}
+	h, _, err = coldStart(ctx, h.options, "")
+	defer h.close()
 	if err != nil {
 		return err
 	}
@@ -50,42 +59,30 @@ func measureHistory(ctx context.Context, h *house, r *report) error {
 	return nil
 }
 
-// retold is the first story so many times, each with a client and a team of its own.
+// retold is the first story so many times, each with a client and a therapist of its own.
 func retold(n int) ([]stories.Story, error) {
 	all, err := stories.Load("")
 	if err != nil {
 		return nil, err
 	}
+	house, err := practice.Load("")
+	if err != nil {
+		return nil, err
+	}
+	therapists := house.With(pathway.Therapist)
+	if n > len(therapists) {
+		return nil, fmt.Errorf("%d stories: found %d therapists at the sample practice, expected one for each", n, len(therapists))
+	}
+	text, err := json.Marshal(all[0])
+	if err != nil {
+		return nil, err
+	}
 	var told []stories.Story
-	for i := range n {
-		by := teamOf(i)
-		var enrol map[string]any
-		var was struct {
-			Team pathway.CareTeam `json:"care_team"`
-		}
-		for _, into := range []any{&enrol, &was} {
-			if err := json.Unmarshal(all[0].Enrol, into); err != nil {
-				return nil, err
-			}
-		}
-		instead := map[any]string{was.Team.Therapist: by.therapist, was.Team.Prescriber: by.prescriber, was.Team.Coordinators[0]: by.desk}
-		enrol["care_team"] = map[string]any{"therapist": by.therapist, "prescriber": by.prescriber, "coordinators": []string{by.desk}}
-		enrol["by"] = by.desk
-		enrol["family_name"] = fmt.Sprintf("Fictional-%d", i)
-		enrol["email"] = fmt.Sprintf("fictional-%d@clients.example", i)
-		delete(enrol, "availability") // it is told on the practice's clock, which is another here
-		s := stories.Story{Title: fmt.Sprintf("%s (%d)", all[0].Title, i)}
-		if s.Enrol, err = json.Marshal(enrol); err != nil {
+	for i, therapist := range therapists[:n] {
+		var s stories.Story
+		if err := json.Unmarshal([]byte(strings.NewReplacer(strconv.Quote(therapists[0].ID), strconv.Quote(therapist.ID), "Fictional", fmt.Sprintf("Fictional-%d", i),
+			"anna@", fmt.Sprintf("anna-%d@", i)).Replace(string(text))), &s); err != nil {
 			return nil, err
-		}
-		for _, l := range all[0].Messages {
-			input := map[string]any{}
-			for name, value := range l.Input {
-				input[name] = value
-			}
-			input["by"] = instead[l.Input["by"]]
-			l.Input = input
-			s.Messages = append(s.Messages, l)
 		}
 		told = append(told, s)
 	}

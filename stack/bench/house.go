@@ -60,12 +60,14 @@ func teamOf(n int) team {
 func openHouse(ctx context.Context, o options, r *report) (*house, error) {
 	for n := 1; ; n++ {
 		r.say("cold start %d", n)
-		h, took, err := coldStart(ctx, o)
+		zone := midMorning(time.Now())
+		h, took, err := coldStart(ctx, o, neverClosing(zone))
 		if err != nil {
 			return nil, errors.Join(err, h.close())
 		}
 		r.add(kap, "cold start until a worker polls", "s", took.Seconds())
 		if n >= o.coldStarts {
+			h.zone = zone
 			return h, h.furnish(ctx)
 		}
 		if err := h.close(); err != nil {
@@ -74,18 +76,22 @@ func openHouse(ctx context.Context, o options, r *report) (*house, error) {
 	}
 }
 
-// coldStart starts everything in an empty folder, until a worker asks for work.
-func coldStart(ctx context.Context, o options) (h *house, took time.Duration, err error) {
-	h = &house{options: o, zone: midMorning(time.Now())}
+// coldStart starts everything in an empty folder, until a worker asks for work. An empty practice is the sample that kap brings.
+func coldStart(ctx context.Context, o options, practice string) (h *house, took time.Duration, err error) {
+	h = &house{options: o}
 	if h.dir, err = os.MkdirTemp("", "kap-bench"); err != nil {
 		return h, 0, err
 	}
 	if err := os.Chmod(h.dir, 0o755); err != nil { // the user that PostgreSQL runs as passes through
 		return h, 0, err
 	}
-	file := filepath.Join(h.dir, "practice.yaml")
-	if err := writePractice(file, h.zone); err != nil {
-		return h, 0, err
+	worker := []string{"KAP_LOG_LEVEL=warn"}
+	if practice != "" {
+		file := filepath.Join(h.dir, "practice.yaml")
+		if err := os.WriteFile(file, []byte(practice), 0o600); err != nil {
+			return h, 0, err
+		}
+		worker = append(worker, "KAP_PRACTICE="+file)
 	}
 	programs, err := filepath.Abs(o.programs)
 	if err != nil {
@@ -96,7 +102,6 @@ func coldStart(ctx context.Context, o options) (h *house, took time.Duration, er
 		return h, 0, err
 	}
 	begun := time.Now()
-	worker := []string{"KAP_PRACTICE=" + file, "KAP_LOG_LEVEL=warn"}
 	h.Machine, err = machine.Start(ctx, machine.Config{Data: filepath.Join(h.dir, "data"), Log: log,
 		StackPath: filepath.Join(programs, "stack"), WorkerPath: filepath.Join(programs, "worker"), WorkerEnv: worker})
 	if err != nil {
@@ -162,8 +167,8 @@ func midMorning(now time.Time) string {
 	return fmt.Sprintf("Etc/GMT%+d", -east) // the sign of these names is the other way round
 }
 
-// writePractice writes a practice that never closes.
-func writePractice(path, zone string) error {
+// neverClosing is a practice that never closes.
+func neverClosing(zone string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `name: Linden Street
 mail: {name: Linden Street Practice, from: appointments@linden.example, reply_to: desk@linden.example, phone: "+1 555 0100", location: "12 Linden Street"}
@@ -184,7 +189,7 @@ opening_hours:
 		member(t.desk, "coordinator")
 	}
 	b.WriteString("on_call: c-0\n")
-	return os.WriteFile(path, []byte(b.String()), 0o600)
+	return b.String()
 }
 
 // usage is what a machine has taken: resident memory of its processes, and the size of its databases.

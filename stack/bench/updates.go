@@ -17,7 +17,7 @@ const (
 )
 
 // measureUpdates times an update from sending it to its answer: one after the other, and with many senders at once. kap's is
-// a measure, which is journalled and shown; the bare one does one local activity that does nothing.
+// a measure, which is journalled and shown; the bare one does one local activity that does nothing, and another that writes a row.
 func measureUpdates(ctx context.Context, h *house, r *report) error {
 	ids := map[side][]string{}
 	for _, whose := range []side{kap, bare} {
@@ -39,13 +39,16 @@ func measureUpdates(ctx context.Context, h *house, r *report) error {
 			name   string
 			atOnce int
 		}{{"idle", 1}, {fmt.Sprintf("%d senders", senders), senders}} {
-			for _, whose := range []side{kap, bare} {
-				took, err := h.speak(ctx, whose, ids[whose], load.atOnce)
+			for _, of := range []struct {
+				whose        side
+				update, name string
+			}{{kap, "measure", ""}, {bare, "keep", ""}, {bare, "write", ", a row written"}} {
+				took, err := h.speak(ctx, of.update, ids[of.whose], load.atOnce)
 				if err != nil {
 					return err
 				}
-				r.add(whose, "update, "+load.name+", p50", "ms", quantile(took, 0.5))
-				r.add(whose, "update, "+load.name+", p99", "ms", quantile(took, 0.99))
+				r.add(of.whose, "update, "+load.name+of.name+", p50", "ms", quantile(took, 0.5))
+				r.add(of.whose, "update, "+load.name+of.name+", p99", "ms", quantile(took, 0.99))
 			}
 		}
 	}
@@ -53,12 +56,11 @@ func measureUpdates(ctx context.Context, h *house, r *report) error {
 }
 
 // speak sends the updates, and says how many milliseconds each took.
-func (h *house) speak(ctx context.Context, whose side, ids []string, atOnce int) ([]float64, error) {
+func (h *house) speak(ctx context.Context, update string, ids []string, atOnce int) ([]float64, error) {
 	took := make([]float64, h.updates)
 	err := together(h.updates, atOnce, func(i int) error {
-		o := client.UpdateWorkflowOptions{WorkflowID: ids[i%len(ids)], WaitForStage: client.WorkflowUpdateStageCompleted, UpdateName: "keep"}
-		if whose == kap {
-			o.UpdateName = "measure"
+		o := client.UpdateWorkflowOptions{WorkflowID: ids[i%len(ids)], WaitForStage: client.WorkflowUpdateStageCompleted, UpdateName: update}
+		if update == "measure" {
 			o.Args = []any{json.RawMessage(fmt.Sprintf(`{"by":"%s","id":"%s","scale":"phq-9","total":%d,"item_9":0}`, teamOf(0).therapist, opaque(), 10+i%5))}
 		}
 		begun := time.Now()
