@@ -54,15 +54,16 @@ type size struct {
 	spread     int           // reminders spread
 	window     time.Duration // over which they are spread
 	waiting    []int         // pathways, at which memory and database are looked at
+	crowd      int           // pathways that wait while reminders go out
 }
 
 // sizes are the runs there are. Spreading is at the protocol's rate for 10,000 pathways: as many in its 15 minutes as in
 // the window here.
 var sizes = map[string]size{
 	"small": {rounds: 2, rules: 300 * time.Millisecond, arcs: 3, coldStarts: 1, stories: 2, enrolments: 32, updates: 60,
-		burst: 40, spread: 110, window: 10 * time.Second, waiting: []int{100, 200}},
+		burst: 40, spread: 110, window: 10 * time.Second, waiting: []int{100, 200}, crowd: 300},
 	"whole": {rounds: 3, rules: time.Second, arcs: 10, coldStarts: 3, stories: 3, enrolments: 192, updates: 400,
-		burst: 1000, spread: 1000, window: 90 * time.Second, waiting: []int{1000, 5000}},
+		burst: 1000, spread: 1000, window: 90 * time.Second, waiting: []int{1000, 5000}, crowd: 10_000},
 }
 
 type options struct {
@@ -120,6 +121,7 @@ func scenarios() []scenario {
 		{name: "spread", on: measureSpread},
 		{name: "enrolments", on: measureEnrolments},
 		{name: "waiting", on: measureWaiting},
+		{name: "crowd", on: measureCrowd},
 	}
 }
 

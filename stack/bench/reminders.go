@@ -54,9 +54,31 @@ func (h *house) burstOf(ctx context.Context, whose side, r *report) error {
 func measureSpread(ctx context.Context, h *house, r *report) error {
 	for range max(1, h.rounds-1) {
 		for _, whose := range []side{kap, bare} {
-			if err := h.patiently(func() error { return h.spreadOf(ctx, whose, r) }); err != nil {
+			if err := h.patiently(func() error { return h.spreadOf(ctx, whose, "", r) }); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// measureCrowd is measureSpread beside so many pathways that wait.
+func measureCrowd(ctx context.Context, h *house, r *report) error {
+	n, err := h.store.Numbers(ctx, time.Now())
+	if err != nil {
+		return err
+	}
+	more := h.crowd
+	for _, open := range n.Open {
+		more -= open.N
+	}
+	if err := h.many(ctx, more, 16, h.enroller(kap)); err != nil {
+		return err
+	}
+	r.say("%d pathways wait", h.crowd)
+	for _, whose := range []side{kap, bare} {
+		if err := h.patiently(func() error { return h.spreadOf(ctx, whose, fmt.Sprintf(" beside %d", h.crowd), r) }); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -65,7 +87,7 @@ func measureSpread(ctx context.Context, h *house, r *report) error {
 // hoursLeft is how much longer than the window the hours of mail last: what is not out by then waits for the morning.
 const hoursLeft = time.Minute
 
-func (h *house) spreadOf(ctx context.Context, whose side, r *report) error {
+func (h *house) spreadOf(ctx context.Context, whose side, beside string, r *report) error {
 	closing := time.Now().Add(h.lead(h.spread) + h.window + 2*hoursLeft).Truncate(time.Minute)
 	last := closing.Add(-hoursLeft)
 	first := last.Add(-h.window)
@@ -88,7 +110,7 @@ func (h *house) spreadOf(ctx context.Context, whose side, r *report) error {
 	if err != nil {
 		return err
 	}
-	return h.lateness(ctx, whose, fmt.Sprintf("%d reminders in %.0f s", h.spread, h.window.Seconds()), last, all, r)
+	return h.lateness(ctx, whose, fmt.Sprintf("%d reminders in %.0f s%s", h.spread, h.window.Seconds(), beside), last, all, r)
 }
 
 // lead is the time that so many pathways take to be made and to come to rest, on a busy machine.
