@@ -88,6 +88,7 @@ func (a *account) nudges(s stage) {
 			w = &waiting{need: n, from: s.at}
 			a.waits[n.key] = w
 		}
+		w.step = n.step
 		a.untold(s, w, heard[n.key])
 	}
 	for key := range a.waits {
@@ -106,7 +107,7 @@ func (a *account) untold(s stage, w *waiting, heard bool) {
 		due = by.Equal(s.at) && w.way != whenDue
 	}
 	switch {
-	case heard || !due:
+	case heard || !due, w.step == s.number:
 		w.missed = nil
 	case s.bare && !s.sure:
 	case s.sure, w.missed != nil && s.number > w.missed.number+2 && s.at.Sub(w.missed.at) > 10*time.Minute:
@@ -126,7 +127,7 @@ func (a *account) dueBy(w *waiting) time.Time {
 			return a.afterDays(w.from, len(rules.ClinicianDays)-1)
 		}
 	}
-	by := w.from
+	by := later(w.from, w.since)
 	switch {
 	case w.way == once && last != nil:
 		return time.Time{}
@@ -137,7 +138,7 @@ func (a *account) dueBy(w *waiting) time.Time {
 	case w.way == byDays:
 		by = a.afterDays(w.from, 0)
 	case w.way == inHand:
-		by = a.morning(w.from, a.rules.Mail.SpreadMinutes)
+		by = a.morning(by, a.rules.Mail.SpreadMinutes)
 	case w.way == whenDue && w.since.IsZero():
 		by = w.from.Add(w.wait)
 	case w.way == whenDue:

@@ -517,6 +517,37 @@ func TestEachViolationIsFound(t *testing.T) {
 	}
 }
 
+// untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out.
+var untolds = []struct{ task, story string }{
+	{"information/asked", "neglected"},
+	{"defer/hold-1", "neglected"},
+	{"address", "neglected"},
+	{"call/ask/consent", "neglected"},
+	{"lapse", "neglected"},
+	{"call/booked/preparation-1/r1", "uncalled"},
+	{"call/remind/preparation-2/r1/48h", "uncalled"},
+	{"call/answer/preparation-1/r1", "uncalled"},
+	{"talk/preparation", "uncalled"},
+	{"book/preparation", "uncalled"},
+	{"agree/integration-1", "undecided"},
+	{"call/cancelled/dosing-2/r1", "undecided"},
+}
+
+func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	all := stories(h)
+	for _, untold := range untolds {
+		t.Run(untold.task, func(t *testing.T) {
+			j := slices.Clone(journal(h.books(all[untold.story].p.Code).Journal))
+			found := verify.Journal(j.untold(untold.task, j.nudged(t, untold.task)))
+			if len(found) != 1 || found[0].Code != "nudge-missing" || found[0].About != untold.task {
+				t.Errorf("found %+v", found)
+			}
+		})
+	}
+}
+
 // Nudges once did not say what they are about. Of such a journal nothing is proved up to the last of them, and all from there on.
 func TestNudgesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
