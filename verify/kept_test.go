@@ -199,3 +199,19 @@ func TestNudgesAreAsLateAsTheWorker(t *testing.T) {
 		t.Errorf("%+v", r.Findings)
 	}
 }
+
+// Whoever acknowledges once more, in the night, is told of it from the morning after the next one.
+func TestAcknowledgedTwice(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.say("hold", `{"by":"`+s.therapist()+`","cause":"crisis","reason":"something"}`)
+	for range 2 {
+		s.say("task-done", `{"by":"`+s.therapist()+`","task":"hold/hold-1/therapist","outcome":"acknowledged"}`)
+		s.waits(time.Date(2026, 2, 3, 6, 0, 0, 0, time.UTC))
+	}
+	s.waits(s.now.AddDate(0, 0, 3))
+	if found := verify.Journal(h.books("CCCCC2").Journal); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
