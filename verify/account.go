@@ -41,6 +41,7 @@ type account struct {
 	told         map[string]*told    // and when they were told of it last
 	wordless     int                 // up to this step nothing is proved of nudges
 	calls        []call              // that a coordinator owes
+	unheard      []string            // of what was refused, and whose sender could not be told, by the key of its task
 	unplaced     sought              // for which kap has found no time
 	wishes       []string            // sessions that somebody asked for and the calendar has yet to answer, by the message's identity
 	formed       int                 // the step that brought the newest consent form
@@ -256,6 +257,7 @@ func (a *account) hear(l records.ChainedLine) {
 	}
 	f := &fact{seq: a.seq, name: l.Name, id: l.ID, role: a.role(l.By), at: l.At, heard: l.Recorded.Truncate(time.Second), said: read(text)}
 	a.mayRecord(l, f)
+	a.heardAfterAll(func(key string) bool { return key == "refused/"+l.Name+"/"+l.By })
 	a.times[l.Name]++
 	a.everDeferred = a.everDeferred || f.decision() == pathway.Defer
 	if a.outcome != "" && (l.Name == "adverse-event" || l.Name == "correct") {

@@ -21,6 +21,7 @@ type call struct {
 	urgent  bool
 	since   time.Time // from when somebody can call, where that is later
 	step    int       // whose acts brought it; 0: a message did
+	hearsay bool      // only a nudge tells of it, which does not say whether it is urgent
 }
 
 // toCall notes a call. Where it is asked for already, it may only become more pressing.
@@ -52,6 +53,59 @@ func (a *account) called(f *fact) {
 	if f.name == "task-done" && f.outcome() == string(pathway.Reached) {
 		a.uncall(func(c call) bool { return c.key == f.said.text("task") })
 	}
+	if f.name == "task-done" {
+		a.heardAfterAll(func(key string) bool { return key == f.said.text("task") })
+	}
+}
+
+// heardAfterAll: what was refused unheard was said again, or somebody has seen to it.
+func (a *account) heardAfterAll(what func(key string) bool) {
+	a.unheard = slices.DeleteFunc(a.unheard, what)
+}
+
+// goesOn: what staff have been told of once they are told of again until it is done, also where nothing else in the journal says that it is
+// owed: a message that was refused unheard, and some calls.
+func (a *account) goesOn(s stage) {
+	for _, f := range s.told {
+		for _, o := range f.Owed {
+			known := slices.Contains(a.unheard, o.Task) || slices.ContainsFunc(a.calls, func(c call) bool { return c.key == o.Task })
+			switch key := o.Task; {
+			case known:
+			case part(key, 0) == "refused":
+				a.unheard = append(a.unheard, key)
+			case part(key, 0) == "call":
+				if c, certain := a.hearsay(key); certain {
+					a.calls = append(a.calls, c)
+				}
+			}
+		}
+	}
+}
+
+// hearsay is a call by its key alone, where that says until when it is owed.
+func (a *account) hearsay(key string) (c call, certain bool) {
+	c = call{key: key, hearsay: true}
+	session, revision := part(key, 2), part(key, 3)
+	switch part(key, 1) {
+	case "opted-out", "staff", "letter":
+		return c, true
+	case "ask":
+		if key == "call/ask/consent" || key == "call/ask/closing" {
+			return c, true
+		}
+		if part(key, 4) != "" { // it stands for a mail, which has a time of its own
+			return c, false
+		}
+	case "booked", "moved":
+	default:
+		return c, false
+	}
+	v := a.visit(session)
+	if v == nil || !v.standing() || revision != fmt.Sprintf("r%d", v.revision) {
+		return c, false
+	}
+	c.session, c.until = v.name, v.start
+	return c, true
 }
 
 // otherTime: a client who asks for another time is called, urgently where they would cancel late; not at night, where the morning is soon
@@ -202,15 +256,21 @@ func (a *account) owedCalls(now time.Time) []need {
 		if !c.urgent && !c.until.IsZero() && !c.until.After(now) || a.pointless(c, now) {
 			continue
 		}
-		n := need{key: c.key}
-		if c.urgent {
-			n = a.urgent(c.key)
+		n := a.urgent(c.key)
+		switch {
+		case c.hearsay:
+			n.way = inHand
+		case !c.urgent:
+			n.way = atOnce
 		}
-		n.since, n.step, n.mark = c.since, c.step, c.since.String()
+		n.since, n.step, n.mark = c.since, c.step, n.mark+c.since.String()
 		if c.key == "call/ask/consent" { // another form asks for the signature anew, in a step's acts
 			n.step = max(n.step, a.formed)
 		}
 		all = append(all, n)
+	}
+	for _, key := range a.unheard {
+		all = append(all, need{key: key})
 	}
 	return all
 }

@@ -75,8 +75,8 @@ func awaited(h *house) *story {
 	return s
 }
 
-// neglected is a pathway on which nobody answers: the prescriber needs to know more, a crisis holds it, mail to the client comes back, and
-// they are called in vain until it could lapse.
+// neglected is a pathway on which nobody answers: the prescriber needs to know more, a crisis holds it, a message was refused unheard, mail to
+// the client comes back, and they are called in vain until it could lapse.
 func neglected(h *house) *story {
 	s := h.begin("JJJJJ7", func(e *pathway.Enrolment) { e.AddressReturned = true })
 	h.do(`update pathway set enrolment = jsonb_set(enrolment, '{address_returned}', 'true') where code = $1`, s.p.Code) // as where it is the client's second
@@ -84,6 +84,7 @@ func neglected(h *house) *story {
 	s.say("hold", `{"by":"`+s.therapist()+`","cause":"crisis","reason":"something"}`)
 	s.say("task-done", `{"by":"`+s.therapist()+`","task":"hold/hold-1/therapist","outcome":"acknowledged"}`)
 	s.say("task-done", `{"by":"p-singh","task":"informed/hold-1/prescriber","outcome":"acknowledged"}`)
+	s.refused("safety-plan", `{"by":"p-singh","decision":"on-file","between_sessions_plan":true,"emergency_contact_on_file":true}`)
 	for range 2 {
 		s.waits(s.now.AddDate(0, 0, 12))
 		s.say("task-done", `{"by":"c-desk","task":"call/ask/consent","outcome":"tried"}`)
