@@ -19,6 +19,7 @@ import (
 type told struct {
 	at, since time.Time
 	corrected bool
+	daily     bool // they hear of it each morning, which was no gate's to begin with
 }
 
 // waiting is a thing that is owed, from the first step on in which it was so, as it is now.
@@ -207,7 +208,9 @@ func (a *account) toWhom(s stage, owed []need) map[string]bool {
 			if o.Since.After(s.at.Add(second)) { // found already
 				o.Since = s.at
 			}
-			a.told[o.Task] = &told{at: s.at, since: o.Since}
+			last := a.told[o.Task]
+			daily := !a.hasDays(o.Task, s.at) || last != nil && last.daily && last.since.Equal(o.Since)
+			a.told[o.Task] = &told{at: s.at, since: o.Since, daily: daily}
 		}
 	}
 	return heard
@@ -219,7 +222,7 @@ func (a *account) tooSoon(s stage, mail pathway.MailKind, o pathway.Owed) {
 	last, before := a.told[o.Task]
 	before = before && last.since.Equal(o.Since) && !last.corrected // where it is another, the ladder begins anew
 	from := o.Since
-	switch days := a.hasDays(o.Task, s.at); {
+	switch days := a.hasDays(o.Task, s.at) && !(before && last.daily); {
 	case mail == pathway.UrgentMail && before:
 		from = last.at.Add(hours(rules.UrgentHours))
 	case mail == pathway.UrgentMail, mail == pathway.NewsMail:
