@@ -44,6 +44,8 @@ type account struct {
 	unheard      []string            // of what was refused, and whose sender could not be told, by the key of its task
 	unplaced     sought              // for which kap has found no time
 	wishes       []string            // sessions that somebody asked for and the calendar has yet to answer, by the message's identity
+	looked       time.Time           // for an integration, perhaps, in vain
+	lookedAfter  int                 // which message
 	formed       int                 // the step that brought the newest consent form
 
 	step     int       // that is being read

@@ -134,7 +134,8 @@ func (a *account) followed() {
 		return
 	}
 	key := "after " + last.name
-	if first == nil || first.placed >= last.timed || first.sought >= last.timed || !first.start.After(a.now.Add(notice)) {
+	lately := a.lookedAfter >= last.timed && a.now.Before(a.looked.AddDate(0, 0, 1)) // which is not done twice a day
+	if first == nil || first.placed >= last.timed || first.sought >= last.timed || lately || !first.start.After(a.now.Add(notice)) {
 		delete(a.late, key)
 		return
 	}

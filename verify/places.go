@@ -24,7 +24,10 @@ func (a *account) inVain(at time.Time) {
 		a.wishes = a.wishes[1:]
 		return
 	}
-	a.unplaced.note(a.looksFor(), at)
+	kind := a.looksFor()
+	if a.unplaced.note(kind, at); kind == pathway.Integration || kind == "" {
+		a.looked, a.lookedAfter = at, a.seq
+	}
 }
 
 // looksFor is the kind of session that kap would book by itself, where it can be one only.
