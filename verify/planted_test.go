@@ -391,6 +391,17 @@ var plants = []struct {
 		return j.untold("hold/hold-1/prescriber", j.nudged(t, "hold/hold-1/prescriber")[1:])
 	}},
 	{"nudge-missing", "stopped", func(t *testing.T, j journal) journal { return j.untold("ending", j.nudged(t, "ending")) }},
+	{"nudge-missing", "awaited", func(t *testing.T, j journal) journal { // that somebody is called, whom what is urgent did not reach
+		return j.does(j.nudged(t, "prescriber-clearance")[0], "mail-returned", pathway.Fact{Key: "staff-urgent/p-singh/9", Mail: pathway.UrgentMail, What: string(pathway.MailBounced)})
+	}},
+	{"nudge-missing", "completed", func(t *testing.T, j journal) journal { // or the client, whom a mail did not
+		return j.does(j.sent(t, "booked/dosing-2/r1"), "mail-returned", pathway.Fact{Key: "booked/dosing-2/r1", Mail: pathway.BookedMail, Session: "dosing-2", What: string(pathway.MailBounced)})
+	}},
+	{"nudge-missing", "early", func(t *testing.T, j journal) journal { // that an earlier time is to be found, where kap found none
+		i := j.did(t, "moved", "integration-1")
+		j[i].Name = "not-moved"
+		return j.setFact(i, pathway.Fact{Session: "integration-1"})
+	}},
 	{"nudge-early", "awaited", func(t *testing.T, j journal) journal { // on the third day
 		return j.again(j.nudged(t, "prescriber-clearance")[0], j.said(t, "contact", "New_York"))
 	}},
