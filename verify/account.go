@@ -117,6 +117,14 @@ func (v *visit) was(kind pathway.Kind) bool {
 
 func (v *visit) standing() bool { return !v.off && v.record == nil }
 
+// stateNow is what became of it, where anything did.
+func (v *visit) stateNow() string {
+	if v.record != nil {
+		return v.record.outcome()
+	}
+	return string(v.state)
+}
+
 // after is how it stood once a step was written.
 func (v *visit) after(step int) standing {
 	var s standing

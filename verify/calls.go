@@ -163,11 +163,11 @@ func (a *account) unmailed(session string) bool {
 	return !then
 }
 
-// calledOff: a client who knows of a session that kap cancels within its last check is called until they are reached. What they did
+// calledOff: a client who knows of a session that is cancelled within its last check is called until they are reached. What they did
 // themselves they know of.
 func (a *account) calledOff(l records.ChainedLine, f pathway.Fact, v *visit) {
 	withdrew := slices.ContainsFunc(a.facts, func(f *fact) bool { return f.name == "withdraw" })
-	if f.ByClient || withdrew || v.kind == pathway.Integration || !l.At.Before(v.start) || !v.mailed && !a.unmailed(v.name) {
+	if f.ByClient || withdrew || a.knowsWhy(v) || !l.At.Before(v.start) || !v.mailed && !a.unmailed(v.name) {
 		return
 	}
 	for _, s := range v.past { // whichever time they know of
@@ -176,6 +176,20 @@ func (a *account) calledOff(l records.ChainedLine, f pathway.Fact, v *visit) {
 		}
 	}
 	a.toCall(call{key: fmt.Sprintf("cancelled/%s/r%d", v.name, v.revision), session: v.name, urgent: true, step: a.step}, l.At)
+}
+
+// knowsWhy says whether an integration does not take place because of what the client did about the dosing session before it.
+func (a *account) knowsWhy(integration *visit) bool {
+	var before *visit
+	for _, v := range a.visits {
+		if v.kind == pathway.Dosing && !v.end.After(integration.start) && (before == nil || v.start.After(before.start)) {
+			before = v
+		}
+	}
+	if integration.kind != pathway.Integration || before == nil {
+		return false
+	}
+	return before.byClient || slices.Contains([]string{pathway.CancelledLate, pathway.AttendedNotDosed, pathway.NoShow}, before.stateNow())
 }
 
 // returned: what a mail that came back had said, while that holds, is said by telephone; and whoever should have looked at once is called.
@@ -187,7 +201,7 @@ func (a *account) returned(l records.ChainedLine, f pathway.Fact) {
 	case pathway.LetterMail:
 	case pathway.BookedMail, pathway.MovedMail, pathway.ReminderMail:
 		v := a.visit(f.Session)
-		if v == nil || !v.standing() || part(f.Key, 2) != fmt.Sprintf("r%d", v.revision) {
+		if v == nil || !v.standing() || !v.start.After(l.At) || part(f.Key, 2) != fmt.Sprintf("r%d", v.revision) {
 			return
 		}
 		c.until, c.urgent = v.start, f.Mail != pathway.ReminderMail && v.start.Sub(l.At) < hours(a.rules.Dosing.CheckHoursBefore)

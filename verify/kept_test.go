@@ -112,7 +112,7 @@ func uncalled(h *house) *story {
 }
 
 // undecided is a pathway on which the client does not agree on what follows the first integration for nine days, and whose second dosing
-// session is cancelled the day before, because something holds it.
+// session is cancelled the evening before, because something holds it.
 func undecided(h *house) *story {
 	s := h.begin("LLLLL9", nil)
 	agrees := false
@@ -133,7 +133,7 @@ func undecided(h *house) *story {
 	s.waits(s.now.AddDate(0, 0, 9))
 	agrees = true
 	s.goOn(func() bool { return s.booked("dosing-2") != nil })
-	day := s.booked("dosing-2").Start.Add(-30 * time.Hour)
+	day := s.booked("dosing-2").Start.Add(-12 * time.Hour)
 	s.goOn(func() bool { return s.now.After(day) })
 	s.say("hold", `{"by":"p-singh","cause":"concern","reason":"something"}`)
 	s.waits(s.now.Add(3 * time.Hour))

@@ -91,8 +91,8 @@ func (a *account) integrationHeld(after *visit) bool {
 // late.
 func (a *account) owedPlaces(now time.Time) []need {
 	var all []need
-	for kind, since := range a.unplaced {
-		if a.wants(kind, now) {
+	for _, kind := range kinds {
+		if since, is := a.unplaced[kind]; is && a.wants(kind, now) {
 			all = append(all, need{key: "book/" + string(kind), way: whenDue, since: since, wait: days(1), mark: since.String()})
 		}
 	}
@@ -142,7 +142,7 @@ func (a *account) dosingFrom(now time.Time) time.Time {
 			from = later(from, v.start.In(a.zone).AddDate(0, 0, a.rules.Preparation.DaysBeforeAtLeast))
 		}
 	}
-	if ask := a.rules.Questionnaire.DaysBefore; a.unmeasured(from) {
+	if ask := a.rules.Questionnaire.DaysBefore; len(ask) > 0 && a.unmeasured(from) { // time for the last time that the client is asked
 		from = later(from, now.UTC().AddDate(0, 0, ask[len(ask)-1]))
 	}
 	if n := len(dosings); n > 0 {

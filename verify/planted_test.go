@@ -546,6 +546,7 @@ var untolds = []struct {
 	{"book/preparation", "uncalled", 0},
 	{"agree/integration-1", "undecided", 0},
 	{"call/cancelled/dosing-2/r1", "undecided", 0},
+	{"call/cancelled/integration-2/r1", "undecided", 0},
 }
 
 func TestEachNudgeThatIsMissingIsFound(t *testing.T) {

@@ -7,15 +7,13 @@ import (
 	"kap/pathway"
 )
 
+var kinds = []pathway.Kind{pathway.Preparation, pathway.Dosing, pathway.Integration}
+
 // fell counts the sessions of a kind that certainly fell through for what the client can do something about, since one was held or somebody
 // talked with them; and says when the last should have begun at the latest.
 func (a *account) fell(kind pathway.Kind) (n int, last time.Time) {
 	for _, v := range a.visits {
-		state := string(v.state)
-		if v.record != nil {
-			state = v.record.outcome()
-		}
-		switch {
+		switch state := v.stateNow(); {
 		case v.kind != kind || v.standing():
 		case state == pathway.NoShow, state == pathway.CancelledLate:
 			last = later(last, v.start)
@@ -42,7 +40,7 @@ func (a *account) talked(since time.Time) bool {
 // the latest.
 func (a *account) tooOften() map[pathway.Kind]time.Time {
 	all := map[pathway.Kind]time.Time{}
-	for _, kind := range []pathway.Kind{pathway.Preparation, pathway.Dosing, pathway.Integration} {
+	for _, kind := range kinds {
 		n, last := a.fell(kind)
 		if v := a.unwilling(); v != nil && kind == pathway.Dosing {
 			n, last = a.rules.Booking.RebookingsInARow+1, later(last, v.start)
@@ -58,8 +56,9 @@ func (a *account) tooOften() map[pathway.Kind]time.Time {
 // long.
 func (a *account) owedTalks(now time.Time) []need {
 	var all []need
-	for kind, since := range a.tooOften() {
-		if kind != pathway.Preparation || !a.prepared(farFuture) {
+	often := a.tooOften()
+	for _, kind := range kinds {
+		if since, is := often[kind]; is && (kind != pathway.Preparation || !a.prepared(farFuture)) {
 			all = append(all, need{key: "talk/" + string(kind), way: whenDue, since: since, wait: a.waitsFor("talk"), mark: since.String()})
 		}
 	}
@@ -100,7 +99,7 @@ func (a *account) silent(now time.Time) time.Time {
 		if !certain {
 			return time.Time{}
 		}
-		for _, kind := range []pathway.Kind{pathway.Preparation, pathway.Dosing, pathway.Integration} { // whichever it is counted from
+		for _, kind := range kinds { // whichever it is counted from
 			_, last := a.fell(kind)
 			since = later(since, last)
 		}
@@ -110,6 +109,7 @@ func (a *account) silent(now time.Time) time.Time {
 	return since.In(a.zone).AddDate(0, 0, a.rules.Endings.LapseDays)
 }
 
+// earlier is the first of two moments, of which the second may be none.
 func earlier(x, y time.Time) time.Time {
 	if !y.IsZero() && y.Before(x) {
 		return y
