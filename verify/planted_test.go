@@ -564,6 +564,22 @@ func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
 	}
 }
 
+// A mail that comes back once its session has begun leaves nothing to say by telephone, however near it was.
+func TestAMailThatComesBackTooLate(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.goOn(func() bool { return s.booked("dosing-1") != nil })
+	start := s.booked("dosing-1").Start
+	s.goOn(func() bool { return !s.now.Before(start) })
+	s.waits(start.AddDate(0, 0, 2))
+	j := journal(h.books(s.p.Code).Journal)
+	j = j.does(j.nudged(t, "record/dosing-1")[0], "mail-returned", pathway.Fact{Key: "booked/dosing-1/r1", Mail: pathway.BookedMail, Session: "dosing-1", What: string(pathway.MailBounced)})
+	if found := verify.Journal(j); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
 // Nudges once did not say what they are about. Of such a journal nothing is proved up to the last of them, and all from there on.
 func TestNudgesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
