@@ -40,6 +40,13 @@ type account struct {
 	waits        map[string]*waiting // what staff owe
 	told         map[string]*told    // and when they were told of it last
 	wordless     int                 // up to this step nothing is proved of nudges
+	calls        []call              // that a coordinator owes
+	unheard      []string            // of what was refused, and whose sender could not be told, by the key of its task
+	unplaced     sought              // for which kap has found no time
+	wishes       []string            // sessions that somebody asked for and the calendar has yet to answer, by the message's identity
+	looked       time.Time           // for an integration, perhaps, in vain
+	lookedAfter  int                 // which message
+	formed       int                 // the step that brought the newest consent form
 
 	step     int       // that is being read
 	now      time.Time // on the pathway's clock
@@ -79,13 +86,17 @@ type visit struct {
 	revision   int
 	off        bool                 // it left the calendar
 	state      pathway.SessionState // in which it did
+	over       time.Time            // and when
+	checked    bool                 // kap took it out within its last check
 	byClient   bool
 	unbooked   bool
 	record     *fact // how it went
 	placed     int   // after which message it was booked or moved
 	sought     int   // and after which kap found no other time for it
+	soughtIn   int   // the step of that
 	timed      int   // with which message it took place when it did
 	past       []standing
+	mailed     bool // a mail about it went out
 }
 
 // standing is how a session stood from a step on.
@@ -105,6 +116,14 @@ func (v *visit) was(kind pathway.Kind) bool {
 }
 
 func (v *visit) standing() bool { return !v.off && v.record == nil }
+
+// stateNow is what became of it, where anything did.
+func (v *visit) stateNow() string {
+	if v.record != nil {
+		return v.record.outcome()
+	}
+	return string(v.state)
+}
 
 // after is how it stood once a step was written.
 func (v *visit) after(step int) standing {
@@ -155,7 +174,7 @@ func open(e pathway.Enrolment) (*account, error) {
 	}
 	return &account{began: e, e: e, rules: e.Protocol, team: e.CareTeam, zone: zone, forms: []issued{{version: e.Protocol.Consent.Version}},
 		mails: []permission{{0, e.MailPermission && !e.AddressReturned}}, allowed: e.MailPermission, refused: e.AddressReturned, sent: map[string]bool{}, acted: map[string]pathway.Role{}, late: map[string]int{}, known: map[string]bool{},
-		times: map[string]int{}, waits: map[string]*waiting{}, told: map[string]*told{}}, nil
+		times: map[string]int{}, waits: map[string]*waiting{}, told: map[string]*told{}, unplaced: sought{}}, nil
 }
 
 // readStep takes down the entries of one step. What it says of holds is known from its beginning: they follow from its messages, and
@@ -191,6 +210,8 @@ func (a *account) readStep(lines []records.ChainedLine) {
 		case pathway.Done:
 			if facts[i] != nil {
 				a.did(l, *facts[i])
+			} else {
+				a.wasDone(l)
 			}
 		case pathway.Sent:
 			if facts[i] != nil {
@@ -246,6 +267,7 @@ func (a *account) hear(l records.ChainedLine) {
 	}
 	f := &fact{seq: a.seq, name: l.Name, id: l.ID, role: a.role(l.By), at: l.At, heard: l.Recorded.Truncate(time.Second), said: read(text)}
 	a.mayRecord(l, f)
+	a.heardAfterAll(func(key string) bool { return key == "refused/"+l.Name+"/"+l.By })
 	a.times[l.Name]++
 	a.everDeferred = a.everDeferred || f.decision() == pathway.Defer
 	if a.outcome != "" && (l.Name == "adverse-event" || l.Name == "correct") {
@@ -266,6 +288,11 @@ func (a *account) hear(l records.ChainedLine) {
 		return
 	case "answer":
 		a.replied(l, f)
+		a.otherTime(l, f)
+	case "book-session":
+		a.wishes = append(a.wishes, l.ID)
+	case "task-done":
+		a.called(f)
 	case "session-held":
 		a.take(f)
 	case "stop":
@@ -341,6 +368,7 @@ func (a *account) take(f *fact) {
 	if t := f.said.time("end", a.zone); !t.IsZero() {
 		v.end = t
 	}
+	a.uncallAbout(v.name)
 	if v.record = f; !given || !v.end.Equal(was) {
 		v.timed = f.seq
 	}
@@ -369,6 +397,7 @@ func (a *account) correct(c *fact) {
 		return
 	}
 	old := a.facts[i]
+	a.uncall(func(c call) bool { return old.name == "task-done" && old.said.text("task") == c.key }) // what became of it is another question
 	a.facts = slices.Delete(a.facts, i, i+1)
 	var its *visit
 	var was visit
@@ -394,6 +423,7 @@ func (a *account) correct(c *fact) {
 			its.timed = was.timed
 		}
 	}
+	a.called(f)
 	a.facts = append(a.facts, f)
 }
 
@@ -447,18 +477,22 @@ func (a *account) did(l records.ChainedLine, f pathway.Fact) {
 		}
 	case f.Form != nil:
 		day, _ := time.ParseInLocation(time.DateOnly, string(f.Form.InForce), a.zone)
-		a.forms = append(a.forms, issued{f.Form.Version, day, l.At})
+		a.forms, a.formed = append(a.forms, issued{f.Form.Version, day, l.At}), a.step
 	case f.Outcome != "":
 		a.end(f.Outcome, l.At)
+		a.saidByPhone(l, f)
 	case l.Name == "booked", l.Name == "moved":
-		a.place(f)
+		a.place(l, f)
 		if f.Paired != nil {
-			a.place(*f.Paired)
+			a.place(l, *f.Paired)
 		}
 		a.mayBook(l, f)
+		delete(a.unplaced, f.Kind)
+		a.wishes = slices.DeleteFunc(a.wishes, func(id string) bool { return id == f.Request })
 	case l.Name == "not-moved":
 		if v := a.visit(f.Session); v != nil && f.Request == "" {
-			v.sought = a.seq
+			v.sought, v.soughtIn = a.seq, a.step
+			a.unplaced.note(v.kind, l.At)
 		}
 	case l.Name == "cancelled":
 		a.cancelled(l, f)
@@ -468,19 +502,43 @@ func (a *account) did(l records.ChainedLine, f pathway.Fact) {
 		a.mailing(a.allowed, f.What != string(pathway.AddressCorrected))
 	case l.Name == "reminder":
 		a.reminded(l, f)
+		a.saidByPhone(l, f)
+	case l.Name == "mail-returned":
+		a.returned(l, f)
+	case l.Name == "mail-arrived":
+		a.arrived(f)
+	}
+}
+
+// wasDone takes down what kap did where the journal has no more than words about it.
+func (a *account) wasDone(l records.ChainedLine) {
+	switch l.Name {
+	case "call":
+		a.unanswered(l)
+	case "not-booked":
+		a.inVain(l.At)
+	case "too-late", "withdrawn", "mail-unknown", "mail-rejected": // a call may stand for it, in place of one about an earlier reminder
+		a.uncall(func(c call) bool { return strings.HasPrefix(c.key, "call/remind/") })
 	}
 }
 
 // place notes where a session stands in the calendar.
-func (a *account) place(f pathway.Fact) {
+func (a *account) place(l records.ChainedLine, f pathway.Fact) {
 	v := a.visit(f.Session)
 	if v == nil {
 		v = &visit{name: f.Session, kind: f.Kind}
 		a.visits = append(a.visits, v)
 	}
+	anew := v.revision != f.Revision
+	if anew {
+		a.uncallAbout(v.name) // they speak of the old time
+	}
 	v.therapist, v.revision, v.booked, v.length, v.start, v.end = f.Therapist, f.Revision, f.Start, f.End.Sub(f.Start), f.Start, f.End
-	v.placed = a.seq
+	v.placed, v.sought = a.seq, 0
 	v.past = append(v.past, standing{a.step, f.Start, f.Revision, false})
+	if anew {
+		a.saidByPhone(l, f)
+	}
 }
 
 func (a *account) cancelled(l records.ChainedLine, f pathway.Fact) {
@@ -490,7 +548,10 @@ func (a *account) cancelled(l records.ChainedLine, f pathway.Fact) {
 		return
 	}
 	a.mayCancel(l, f, v)
-	v.off, v.state, v.byClient = true, f.State, f.ByClient
+	a.uncallAbout(v.name)
+	a.calledOff(l, f, v)
+	v.off, v.state, v.byClient, v.over = true, f.State, f.ByClient, l.At
+	v.checked = f.Request == "" && v.start.Sub(l.At) <= hours(a.rules.Dosing.CheckHoursBefore)
 	v.past = append(v.past, standing{a.step, v.booked, v.revision, true})
 }
 

@@ -50,8 +50,7 @@ func (a *account) against(start time.Time, self string) []string {
 		forbid("clearance-sessions", since >= a.rules.Clearance.DosingSessions)
 	}
 	forbid("checkpoint", n > 0 && n < a.rules.Dosing.AtMost && n%a.rules.Clearance.EveryDosingSessions == 0 && (clearance == nil || clearance.at.Before(last.end)))
-	consent := a.last("consent", start)
-	forbid("consent", consent == nil || consent.decision() != pathway.Given || consent.said.text("evidence") != a.evidence(start) || !a.signed(consent.said.text("document_version"), start))
+	forbid("consent", !a.consented(start))
 	plan := a.last("safety-plan", start)
 	forbid("safety-plan", plan == nil || start.After(plan.at.In(a.zone).AddDate(0, 0, a.rules.SafetyPlan.Days)))
 	forbid("preparation", !a.prepared(start))
@@ -63,10 +62,7 @@ func (a *account) against(start time.Time, self string) []string {
 		forbid("spacing", start.Before(last.start.In(a.zone).AddDate(0, 0, a.rules.Dosing.DaysApartAtLeast)))
 	}
 	forbid("maximum", n >= a.rules.Dosing.AtMost)
-	forbid("measure", slices.ContainsFunc(a.scales(), func(scale string) bool {
-		m := a.measured(scale, start)
-		return m == nil || m.at.Before(start.In(a.zone).AddDate(0, 0, -a.rules.Measures.Days))
-	}))
+	forbid("measure", a.unmeasured(start))
 	assessed := a.last("risk-assessment", start)
 	forbid("risk-assessment", slices.ContainsFunc(a.facts, func(f *fact) bool {
 		return f.name == "measure" && f.item9() == 1 && !f.at.After(start) && (assessed == nil || assessed.at.Before(f.at) || assessed.outcome() != string(pathway.SafeToContinue))
@@ -74,6 +70,20 @@ func (a *account) against(start time.Time, self string) []string {
 	forbid("review", a.unreviewed(start, last, n))
 	forbid("hold", slices.ContainsFunc(a.holds, func(h *hold) bool { return a.holding(h, start, self) }))
 	return found
+}
+
+// consented says whether the client has consented to the form in force at a moment, and to what the evidence says.
+func (a *account) consented(at time.Time) bool {
+	c := a.last("consent", at)
+	return c != nil && c.decision() == pathway.Given && c.said.text("evidence") == a.evidence(at) && a.signed(c.said.text("document_version"), at)
+}
+
+// unmeasured says whether a measure is missing that is recent at a moment.
+func (a *account) unmeasured(at time.Time) bool {
+	return slices.ContainsFunc(a.scales(), func(scale string) bool {
+		m := a.measured(scale, at)
+		return m == nil || m.at.Before(at.In(a.zone).AddDate(0, 0, -a.rules.Measures.Days))
+	})
 }
 
 // finding says whether one stands: of the latest evaluation, or of the enrolment while there is none or where it was corrected after it,

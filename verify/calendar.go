@@ -26,7 +26,7 @@ func (a *account) mayBook(l records.ChainedLine, f pathway.Fact) {
 			}
 		}
 	case pathway.Dosing:
-		if booked && f.Request == "" && a.unwilling() {
+		if booked && f.Request == "" && a.unwilling() != nil {
 			a.violation("unwilling", f.Session, l.At, "it was booked although the client had not been willing and nobody had talked with them")
 		}
 		now := a.against(l.At, "")
@@ -51,18 +51,18 @@ func (a *account) mayBook(l records.ChainedLine, f pathway.Fact) {
 	}
 }
 
-// unwilling says whether the client was not willing at the last dosing session that was recorded, and nobody has talked with them since.
-func (a *account) unwilling() bool {
+// unwilling is the dosing session recorded last, where the client was not willing and nobody has talked with them since; or nil.
+func (a *account) unwilling() *visit {
 	var last *visit
 	for _, v := range a.visits {
 		if v.kind == pathway.Dosing && v.record != nil && (last == nil || v.start.After(last.start)) {
 			last = v
 		}
 	}
-	return last != nil && last.record.outcome() == pathway.AttendedNotDosed && last.record.said.no("client_still_willing") &&
-		!slices.ContainsFunc(a.facts, func(f *fact) bool {
-			return f.name == "task-done" && isTalk(f) && f.outcome() == string(pathway.Reached) && f.at.After(last.start)
-		})
+	if last == nil || last.record.outcome() != pathway.AttendedNotDosed || !last.record.said.no("client_still_willing") || a.talked(last.start) {
+		return nil
+	}
+	return last
 }
 
 // mayCancel: kap takes a dosing session out of the calendar by itself only at the last check, where the therapist has changed, or at
@@ -126,28 +126,16 @@ func (a *account) lastCheck(v *visit) {
 // followed: an integration that the record of its dosing session has left too late for its hours is moved, or kap has looked for a time
 // and found none, within a few steps: one that somebody asked for goes first.
 func (a *account) followed() {
-	dosings := a.dosings()
-	if len(dosings) == 0 || a.outcome != "" || slices.ContainsFunc(a.decisions(), func(d decision) bool { return d.outcome == pathway.Lapsed }) {
+	if a.outcome != "" || slices.ContainsFunc(a.decisions(), func(d decision) bool { return d.outcome == pathway.Lapsed }) {
 		return
 	}
-	last := dosings[len(dosings)-1]
-	var first *visit
-	for _, v := range a.visits {
-		if v.was(pathway.Integration) && !v.start.Before(last.end) {
-			return
-		}
-		if v.kind == pathway.Integration && v.standing() && !v.start.Before(last.end) && (first == nil || v.start.Before(first.start)) {
-			first = v
-		}
-	}
-	if first == nil {
+	first, last := a.strayed()
+	if last == nil {
 		return
 	}
 	key := "after " + last.name
-	if first.placed >= last.timed || first.sought >= last.timed || first.start.Sub(last.end) <= hours(a.rules.Integration.HoursAfterAtMost) || !first.start.After(a.now.Add(notice)) ||
-		slices.ContainsFunc(a.visits, func(v *visit) bool { // it follows another
-			return v.kind == pathway.Dosing && v.standing() && v.end.Before(first.start) && v.start.After(last.start)
-		}) {
+	lately := a.lookedAfter >= last.timed && a.now.Before(a.looked.AddDate(0, 0, 1)) // which is not done twice a day
+	if first == nil || first.placed >= last.timed || first.sought >= last.timed || lately || !first.start.After(a.now.Add(notice)) {
 		delete(a.late, key)
 		return
 	}
@@ -156,6 +144,32 @@ func (a *account) followed() {
 	} else if a.step > step+2 {
 		a.violation("integration-time", first.name, a.now, "it stays more than %d hours after %s was held, and kap has not looked for a sooner time", a.rules.Integration.HoursAfterAtMost, last.name)
 	}
+}
+
+// strayed is the booked integration that stands beyond its hours after the last dosing session given, with that session; or nil.
+func (a *account) strayed() (first, last *visit) {
+	dosings := a.dosings()
+	if len(dosings) == 0 {
+		return nil, nil
+	}
+	last = dosings[len(dosings)-1]
+	if a.integrationHeld(last) {
+		return nil, nil
+	}
+	for _, v := range a.visits {
+		if v.kind == pathway.Integration && v.standing() && !v.start.Before(last.end) && (first == nil || v.start.Before(first.start)) {
+			first = v
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	if first.start.Sub(last.end) <= hours(a.rules.Integration.HoursAfterAtMost) || slices.ContainsFunc(a.visits, func(v *visit) bool { // it follows another
+		return v.kind == pathway.Dosing && v.standing() && v.end.Before(first.start) && v.start.After(last.start)
+	}) {
+		return nil, last
+	}
+	return first, last
 }
 
 // notice is how long before a session that kap places by itself the client hears of it at least.

@@ -192,7 +192,7 @@ func (a *account) owes(now time.Time) bool {
 	if slices.Contains(a.against(now, ""), "consent") {
 		return true
 	}
-	for _, kind := range []pathway.Kind{pathway.Preparation, pathway.Dosing, pathway.Integration} {
+	for _, kind := range kinds {
 		var latest *visit
 		for _, v := range a.visits {
 			if v.kind == kind && (latest == nil || v.start.After(latest.start)) {

@@ -146,6 +146,17 @@ func (s *story) say(name, message string) {
 	s.work()
 }
 
+// refused says what is not taken, by a signal, so that nobody hears of that.
+func (s *story) refused(name, message string) {
+	s.t.Helper()
+	if reply, err := s.p.Record(name, []byte(message), s.now); err == nil {
+		s.t.Fatalf("%s %s: %+v", name, message, reply)
+	}
+	s.p.NobodyHeard()
+	s.said = append(s.said, verify.Message{Name: name, Raw: []byte(message), At: s.now})
+	s.work()
+}
+
 // waits lets time pass, and nobody do anything.
 func (s *story) waits(until time.Time) {
 	s.t.Helper()

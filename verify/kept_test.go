@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,9 @@ func stories(h *house) map[string]*story {
 	early.say("session-held", `{"by":"`+early.therapist()+`","session":"dosing-1","outcome":"held","start":"`+day.Format(time.RFC3339)+`",`+wellDone+`}`)
 	early.goOn(func() bool { return early.booked("integration-1") == nil })
 	all["awaited"] = awaited(h)
+	all["neglected"] = neglected(h)
+	all["uncalled"] = uncalled(h)
+	all["undecided"] = undecided(h)
 	return all
 }
 
@@ -68,6 +72,71 @@ func awaited(h *house) *story {
 	s.waits(s.now.Add(40 * time.Hour))
 	s.say("release", `{"by":"p-singh","hold":"hold-1","reason":"looked at"}`)
 	s.goOn(func() bool { return len(s.p.Tasks(s.now)) == 0 })
+	return s
+}
+
+// neglected is a pathway on which nobody answers: the prescriber needs to know more, a crisis holds it, a message was refused unheard, mail to
+// the client comes back, and they are called in vain until it could lapse.
+func neglected(h *house) *story {
+	s := h.begin("JJJJJ7", func(e *pathway.Enrolment) { e.AddressReturned = true })
+	h.do(`update pathway set enrolment = jsonb_set(enrolment, '{address_returned}', 'true') where code = $1`, s.p.Code) // as where it is the client's second
+	s.say("prescriber-clearance", `{"by":"p-singh","id":"asked","decision":"more-information","needed":"an ECG"}`)
+	s.say("hold", `{"by":"`+s.therapist()+`","cause":"crisis","reason":"something"}`)
+	s.say("task-done", `{"by":"`+s.therapist()+`","task":"hold/hold-1/therapist","outcome":"acknowledged"}`)
+	s.say("task-done", `{"by":"p-singh","task":"informed/hold-1/prescriber","outcome":"acknowledged"}`)
+	s.refused("safety-plan", `{"by":"p-singh","decision":"on-file","between_sessions_plan":true,"emergency_contact_on_file":true}`)
+	for range 2 {
+		s.waits(s.now.AddDate(0, 0, 12))
+		s.say("task-done", `{"by":"c-desk","task":"call/ask/consent","outcome":"tried"}`)
+	}
+	s.waits(s.now.AddDate(0, 0, 46))
+	return s
+}
+
+// uncalled is a pathway whose client wants no mail, asks for another time, and stays away until they are to be talked with; and then can come
+// only when the practice is closed.
+func uncalled(h *house) *story {
+	s := h.begin("KKKKK8", func(e *pathway.Enrolment) { e.MailPermission = false })
+	s.goOn(func() bool { return s.booked("preparation-1") != nil })
+	s.waits(s.booked("preparation-1").Start.Add(-26 * time.Hour))
+	s.say("answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"another-time"}`)
+	for _, session := range []string{"preparation-1", "preparation-2", "preparation-1.1", "preparation-2.1"} {
+		s.waits(s.booked(session).End.Add(time.Hour))
+		s.say("session-held", `{"by":"c-desk","session":"`+session+`","outcome":"no-show"}`)
+	}
+	s.waits(s.now.AddDate(0, 0, 3))
+	s.say("contact", `{"by":"c-desk","availability":["sunday 09:00-17:00"]}`)
+	s.say("task-done", `{"by":"`+s.therapist()+`","task":"talk/preparation","outcome":"reached"}`)
+	s.waits(s.now.AddDate(0, 0, 3))
+	return s
+}
+
+// undecided is a pathway on which the client does not agree on what follows the first integration for nine days, and whose second dosing
+// session is cancelled the evening before, because something holds it.
+func undecided(h *house) *story {
+	s := h.begin("LLLLL9", nil)
+	agrees := false
+	s.other = func(s *story, task pathway.Task) bool {
+		switch {
+		case task.Key == "record/integration-1":
+			s.say("session-held", `{"by":"`+s.therapist()+`","session":"integration-1","outcome":"held","next":"another","client_agrees":false}`)
+			return true
+		case task.Key == "agree/integration-1" && agrees:
+			s.say("session-held", `{"by":"`+s.therapist()+`","session":"integration-1","outcome":"held","next":"another","client_agrees":true}`)
+			return true
+		}
+		return false
+	}
+	s.goOn(func() bool {
+		return slices.ContainsFunc(s.p.Tasks(s.now), func(t pathway.Task) bool { return t.Key == "agree/integration-1" })
+	})
+	s.waits(s.now.AddDate(0, 0, 9))
+	agrees = true
+	s.goOn(func() bool { return s.booked("dosing-2") != nil })
+	day := s.booked("dosing-2").Start.Add(-12 * time.Hour)
+	s.goOn(func() bool { return s.now.After(day) })
+	s.say("hold", `{"by":"p-singh","cause":"concern","reason":"something"}`)
+	s.waits(s.now.Add(3 * time.Hour))
 	return s
 }
 
@@ -129,5 +198,21 @@ func TestNudgesAreAsLateAsTheWorker(t *testing.T) {
 	s.work()
 	if r := verify.Pathway(h.books("CCCCC2"), verify.History{Reach: verify.HistoryGone}); len(r.Findings) > 0 {
 		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// Whoever acknowledges once more, in the night, is told of it from the morning after the next one.
+func TestAcknowledgedTwice(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.say("hold", `{"by":"`+s.therapist()+`","cause":"crisis","reason":"something"}`)
+	for range 2 {
+		s.say("task-done", `{"by":"`+s.therapist()+`","task":"hold/hold-1/therapist","outcome":"acknowledged"}`)
+		s.waits(time.Date(2026, 2, 3, 6, 0, 0, 0, time.UTC))
+	}
+	s.waits(s.now.AddDate(0, 0, 3))
+	if found := verify.Journal(h.books("CCCCC2").Journal); len(found) > 0 {
+		t.Errorf("%+v", found)
 	}
 }

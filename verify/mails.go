@@ -38,12 +38,17 @@ func (a *account) mailed(l records.ChainedLine, f pathway.Fact) {
 		a.violation("sent-unwanted", f.Key, l.At, "it went to a client who wants no mail, or whose address takes none")
 	}
 	switch f.Mail {
+	case pathway.QuestionnaireMail:
+		if v := a.visit(f.Session); v != nil {
+			v.mailed = true
+		}
 	case pathway.ReminderMail, pathway.BookedMail, pathway.MovedMail:
 		v := a.visit(f.Session)
 		if v == nil {
 			a.violation("sent-stale", f.Key, l.At, "it speaks of a session that was never booked")
 			return
 		}
+		v.mailed = true
 		if then := v.after(f.After); then.off || then.revision != f.Revision || !then.start.Equal(f.Start) {
 			code := "sent-stale"
 			if f.Mail == pathway.ReminderMail {

@@ -19,6 +19,7 @@ import (
 type told struct {
 	at, since time.Time
 	corrected bool
+	daily     bool // they hear of it each morning, which was no gate's to begin with
 }
 
 // waiting is a thing that is owed, from the first step on in which it was so, as it is now.
@@ -88,6 +89,7 @@ func (a *account) nudges(s stage) {
 			w = &waiting{need: n, from: s.at}
 			a.waits[n.key] = w
 		}
+		w.step = n.step
 		a.untold(s, w, heard[n.key])
 	}
 	for key := range a.waits {
@@ -95,6 +97,7 @@ func (a *account) nudges(s stage) {
 			delete(a.waits, key)
 		}
 	}
+	a.goesOn(s)
 }
 
 // untold: whoever owes a thing hears of it at the latest when its ladder says. A step that seems to lack a nudge may have been one in
@@ -106,7 +109,7 @@ func (a *account) untold(s stage, w *waiting, heard bool) {
 		due = by.Equal(s.at) && w.way != whenDue
 	}
 	switch {
-	case heard || !due:
+	case heard || !due, w.step == s.number:
 		w.missed = nil
 	case s.bare && !s.sure:
 	case s.sure, w.missed != nil && s.number > w.missed.number+2 && s.at.Sub(w.missed.at) > 10*time.Minute:
@@ -126,7 +129,7 @@ func (a *account) dueBy(w *waiting) time.Time {
 			return a.afterDays(w.from, len(rules.ClinicianDays)-1)
 		}
 	}
-	by := w.from
+	by := later(w.from, w.since)
 	switch {
 	case w.way == once && last != nil:
 		return time.Time{}
@@ -136,8 +139,8 @@ func (a *account) dueBy(w *waiting) time.Time {
 		return later(a.afterDays(w.from, 0), a.afterDays(last.since, a.passed(last)))
 	case w.way == byDays:
 		by = a.afterDays(w.from, 0)
-	case w.way == inHand: // who says once more that they know of it hears of it the morning after that
-		by = a.morning(later(w.from, a.acknowledged(w.key)), a.rules.Mail.SpreadMinutes)
+	case w.way == inHand:
+		by = a.morning(by, a.rules.Mail.SpreadMinutes)
 	case w.way == whenDue && w.since.IsZero():
 		by = w.from.Add(w.wait)
 	case w.way == whenDue:
@@ -205,7 +208,9 @@ func (a *account) toWhom(s stage, owed []need) map[string]bool {
 			if o.Since.After(s.at.Add(second)) { // found already
 				o.Since = s.at
 			}
-			a.told[o.Task] = &told{at: s.at, since: o.Since}
+			last := a.told[o.Task]
+			daily := !a.hasDays(o.Task, s.at) || last != nil && last.daily && last.since.Equal(o.Since)
+			a.told[o.Task] = &told{at: s.at, since: o.Since, daily: daily}
 		}
 	}
 	return heard
@@ -217,7 +222,7 @@ func (a *account) tooSoon(s stage, mail pathway.MailKind, o pathway.Owed) {
 	last, before := a.told[o.Task]
 	before = before && last.since.Equal(o.Since) && !last.corrected // where it is another, the ladder begins anew
 	from := o.Since
-	switch days := a.hasDays(o.Task, s.at); {
+	switch days := a.hasDays(o.Task, s.at) && !(before && last.daily); {
 	case mail == pathway.UrgentMail && before:
 		from = last.at.Add(hours(rules.UrgentHours))
 	case mail == pathway.UrgentMail, mail == pathway.NewsMail:

@@ -28,6 +28,7 @@ type need struct {
 	since time.Time     // where it is known
 	wait  time.Duration // until it is due
 	mark  string
+	step  int // whose acts brought it: staff hear of it with the next
 }
 
 var clinicians = []pathway.Role{pathway.Therapist, pathway.Prescriber}
@@ -35,36 +36,34 @@ var clinicians = []pathway.Role{pathway.Therapist, pathway.Prescriber}
 // owed lists what staff owe as the account stands, by the key under which nudges name it. It lists what is certain: where it depends on
 // more than the journal says, or on which of several decisions counts, there is nothing of it here.
 func (a *account) owed(now time.Time) []need {
+	all := a.owedCalls(now)
 	if a.outcome != "" {
-		return a.owedAfterwards()
+		return append(all, a.owedAfterwards()...)
 	}
-	all := append(a.owedForHolds(), a.owedForSessions(now)...)
+	if a.allowed && a.refused { // what they are mailed comes back
+		all = append(all, need{key: "address"})
+	}
+	all = append(append(all, a.owedForHolds()...), a.owedForSessions(now)...)
 	if a.atRisk(now) {
 		all = append(all, need{key: "risk-assessment"})
 	}
 	if len(a.decisions()) > 0 {
 		return append(all, a.owedForEnding()...)
 	}
-	return append(append(all, a.owedForReviews(now)...), a.owedForGates(now)...)
+	all = append(append(all, a.owedForReviews(now)...), a.owedForGates(now)...)
+	all = append(append(all, a.owedDeferral()...), a.owedAgreement()...)
+	return append(append(all, a.owedTalks(now)...), a.owedPlaces(now)...)
 }
 
-// urgent is a need that is told of in haste until somebody acknowledges it.
+// urgent is a need that is told of in haste until somebody acknowledges it. Whoever does so again is told of it from the morning after that.
 func (a *account) urgent(key string) need {
-	if a.saidOf(key, pathway.Acknowledged) {
-		return need{key: key, way: inHand}
-	}
-	return need{key: key, way: inHaste}
-}
-
-// acknowledged is when somebody last said that they know of an urgent thing.
-func (a *account) acknowledged(task string) time.Time {
-	var at time.Time
+	n := need{key: key, way: inHaste}
 	for _, f := range a.facts {
-		if f.name == "task-done" && f.said.text("task") == task && f.outcome() == string(pathway.Acknowledged) {
-			at = f.at
+		if f.name == "task-done" && f.said.text("task") == key && f.outcome() == string(pathway.Acknowledged) {
+			n.way, n.mark = inHand, f.id
 		}
 	}
-	return at
+	return n
 }
 
 func (a *account) saidOf(task string, outcome pathway.TaskOutcome) bool {
@@ -117,6 +116,42 @@ func (a *account) owedForHolds() []need {
 		}
 	}
 	return all
+}
+
+// owedDeferral: while a crisis holds a pathway on which nothing was dosed, deferring is proposed.
+func (a *account) owedDeferral() []need {
+	evaluation := a.last("psychological-evaluation", farFuture)
+	if len(a.dosings()) > 0 {
+		return nil
+	}
+	var all []need
+	for _, h := range a.holds {
+		deferred := evaluation != nil && evaluation.decision() == pathway.Defer && !evaluation.at.Before(h.Since)
+		if h.Cause == pathway.Crisis && !h.lifted && !a.released(h, farFuture) && !deferred {
+			all = append(all, need{key: "defer/" + h.Hold, way: whenDue, since: h.told, wait: a.waitsFor("defer")})
+		}
+	}
+	return all
+}
+
+// owedAgreement: what follows an integration is agreed with the client. Where several were held, which counts is another question.
+func (a *account) owedAgreement() []need {
+	dosings := a.dosings()
+	if len(dosings) == 0 {
+		return nil
+	}
+	var held []*visit
+	for _, v := range a.visits {
+		if v.was(pathway.Integration) && !v.start.Before(dosings[len(dosings)-1].end) {
+			held = append(held, v)
+		}
+	}
+	if len(held) != 1 || held[0].record.said.yes("client_agrees") {
+		return nil
+	}
+	v := held[0]
+	since := later(later(v.record.at, v.end), v.record.heard) // a record is made of what has ended
+	return []need{{key: "agree/" + v.name, way: whenDue, since: since, wait: a.waitsFor("agree"), mark: since.String()}}
 }
 
 // owedForSessions: a session that is over is recorded, and after a missed integration somebody calls.
@@ -253,6 +288,9 @@ func (a *account) owedForGates(now time.Time) []need {
 	}
 	forbidding := a.against(now, "") // a session now
 	var all []need
+	if key := "information/"; clearance != nil && clearance.decision() == pathway.MoreInformation && !a.done(key+clearance.id, clearance.at) {
+		all = append(all, need{key: key + clearance.id, way: whenDue, since: clearance.at, wait: a.waitsFor(key)})
+	}
 	switch {
 	case evaluation == nil:
 		all = append(all, gate("psychological-evaluation"))

@@ -24,7 +24,8 @@ import (
 // journal is one that somebody changes.
 type journal []records.ChainedLine
 
-func (j journal) find(what string, is func(records.ChainedLine, pathway.Fact) bool) int {
+func (j journal) find(t *testing.T, what string, is func(records.ChainedLine, pathway.Fact) bool) int {
+	t.Helper()
 	for i, l := range j {
 		var f pathway.Fact
 		if l.Fact != nil {
@@ -34,25 +35,29 @@ func (j journal) find(what string, is func(records.ChainedLine, pathway.Fact) bo
 			return i
 		}
 	}
-	panic("the journal has no " + what)
+	t.Fatalf("the journal has no %s", what)
+	return 0
 }
 
 // said finds what somebody recorded, by its name and a part of its words.
-func (j journal) said(name, part string) int {
-	return j.find(name+" "+part, func(l records.ChainedLine, _ pathway.Fact) bool {
+func (j journal) said(t *testing.T, name, part string) int {
+	t.Helper()
+	return j.find(t, name+" "+part, func(l records.ChainedLine, _ pathway.Fact) bool {
 		return l.Kind == string(pathway.Taken) && l.Name == name && strings.Contains(*l.Message, part)
 	})
 }
 
 // did finds what kap did about a session, or a hold, or a mail by its key.
-func (j journal) did(name, about string) int {
-	return j.find(name+" "+about, func(l records.ChainedLine, f pathway.Fact) bool {
+func (j journal) did(t *testing.T, name, about string) int {
+	t.Helper()
+	return j.find(t, name+" "+about, func(l records.ChainedLine, f pathway.Fact) bool {
 		return l.Kind == string(pathway.Done) && l.Name == name && (f.Session == about || f.Hold == about || f.Key == about || about == "")
 	})
 }
 
-func (j journal) sent(key string) int {
-	return j.find("mail "+key, func(l records.ChainedLine, f pathway.Fact) bool {
+func (j journal) sent(t *testing.T, key string) int {
+	t.Helper()
+	return j.find(t, "mail "+key, func(l records.ChainedLine, f pathway.Fact) bool {
 		return l.Kind == string(pathway.Sent) && f.Key == key
 	})
 }
@@ -112,13 +117,17 @@ func (j journal) does(i int, name string, f pathway.Fact) journal {
 }
 
 // nudged finds the nudges that tell of something, or all.
-func (j journal) nudged(task string) []int {
+func (j journal) nudged(t *testing.T, task string) []int {
+	t.Helper()
 	var all []int
 	for i, l := range j {
 		var f pathway.Fact
 		if l.Name == "nudge" && l.Fact != nil && json.Unmarshal([]byte(*l.Fact), &f) == nil && (task == "" || slices.ContainsFunc(f.Owed, func(o pathway.Owed) bool { return o.Task == task })) {
 			all = append(all, i)
 		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("the journal has no nudge about %s", task)
 	}
 	return all
 }
@@ -166,56 +175,60 @@ func (j journal) therapist() string { return "t-" + strings.ToLower(j[0].Pathway
 // plants are journals on which a rule was not kept: by the code of what is to be found, in a story, with a chain that is whole.
 var plants = []struct {
 	code, story string
-	change      func(j journal) journal
+	change      func(t *testing.T, j journal) journal
 }{
 	// A dosing session that something forbade, and that no deviation names.
-	{"phase", "completed", func(j journal) journal {
-		return j.says(j.said("session-held", `"integration-1"`), time.Minute, "c-desk", "withdraw", `{"by":"c-desk"}`)
+	{"phase", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.said(t, "session-held", `"integration-1"`), time.Minute, "c-desk", "withdraw", `{"by":"c-desk"}`)
 	}},
-	{"eligibility", "completed", func(j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Adult = false }) }},
-	{"finding", "completed", func(j journal) journal {
-		return j.words(j.said("psychological-evaluation", ""), "findings", `["substance-use-not-addressed"]`)
+	{"eligibility", "completed", func(t *testing.T, j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Adult = false }) }},
+	{"finding", "completed", func(t *testing.T, j journal) journal {
+		return j.words(j.said(t, "psychological-evaluation", ""), "findings", `["substance-use-not-addressed"]`)
 	}},
-	{"psychological-evaluation", "completed", func(j journal) journal {
-		return j.words(j.said("psychological-evaluation", ""), "decision", `"defer"`)
+	{"psychological-evaluation", "completed", func(t *testing.T, j journal) journal {
+		return j.words(j.said(t, "psychological-evaluation", ""), "decision", `"defer"`)
 	}},
-	{"prescriber-clearance", "completed", func(j journal) journal { return j.without(j.said("prescriber-clearance", "")) }},
-	{"clearance-void", "completed", func(j journal) journal {
-		return j.says(j.said("session-held", `"integration-1"`), time.Minute, "p-singh", "adverse-event", `{"by":"p-singh","kind":"misuse","severity":"moderate"}`)
+	{"prescriber-clearance", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "prescriber-clearance", "")) }},
+	{"clearance-void", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.said(t, "session-held", `"integration-1"`), time.Minute, "p-singh", "adverse-event", `{"by":"p-singh","kind":"misuse","severity":"moderate"}`)
 	}},
-	{"clearance-days", "completed", func(j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.Days = 1 }) }},
-	{"clearance-sessions", "completed", func(j journal) journal {
+	{"clearance-days", "completed", func(t *testing.T, j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.Days = 1 })
+	}},
+	{"clearance-sessions", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.DosingSessions = 1 })
 	}},
-	{"checkpoint", "completed", func(j journal) journal {
+	{"checkpoint", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Clearance.EveryDosingSessions = 1 })
 	}},
-	{"consent", "completed", func(j journal) journal { return j.without(j.said("consent", "")) }},
-	{"safety-plan", "completed", func(j journal) journal { return j.without(j.said("safety-plan", "")) }},
-	{"preparation", "completed", func(j journal) journal { return j.without(j.said("session-held", `"preparation-2"`)) }},
-	{"integration", "completed", func(j journal) journal { return j.without(j.said("session-held", `"integration-1"`)) }},
-	{"spacing", "completed", func(j journal) journal {
+	{"consent", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "consent", "")) }},
+	{"safety-plan", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "safety-plan", "")) }},
+	{"preparation", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "session-held", `"preparation-2"`)) }},
+	{"integration", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "session-held", `"integration-1"`)) }},
+	{"spacing", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.DaysApartAtLeast = 40 })
 	}},
-	{"maximum", "completed", func(j journal) journal { return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.AtMost = 2 }) }},
-	{"measure", "completed", func(j journal) journal { return j.unsaid("measure", `"phq-9"`) }},
-	{"risk-assessment", "completed", func(j journal) journal { return j.words(j.said("measure", `"phq-9"`), "item_9", "1") }},
-	{"review", "completed", func(j journal) journal {
+	{"maximum", "completed", func(t *testing.T, j journal) journal {
+		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.AtMost = 2 })
+	}},
+	{"measure", "completed", func(t *testing.T, j journal) journal { return j.unsaid("measure", `"phq-9"`) }},
+	{"risk-assessment", "completed", func(t *testing.T, j journal) journal { return j.words(j.said(t, "measure", `"phq-9"`), "item_9", "1") }},
+	{"review", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) {
 			e.Protocol.Measures.NotWorking = pathway.NotWorkingRules{FromDosing: 2, PercentAtMost: 100}
 			e.Protocol.Measures.PCL5.Important = 80
 		})
 	}},
-	{"hold", "completed", func(j journal) journal {
-		i := j.said("session-held", `"integration-1"`)
+	{"hold", "completed", func(t *testing.T, j journal) journal {
+		i := j.said(t, "session-held", `"integration-1"`)
 		j = j.says(i, time.Minute, "p-singh", "hold", `{"by":"p-singh","cause":"concern","reason":"planted"}`)
 		return j.does(i+1, "hold", pathway.Fact{Hold: "hold-1", Cause: pathway.Concern, From: "planted-hold", Since: j[i+1].At})
 	}},
-	{"cancelled", "completed", func(j journal) journal {
-		return j.does(j.did("reminder", "dosing-1"), "cancelled", pathway.Fact{Session: "dosing-1", State: pathway.Cancelled})
+	{"cancelled", "completed", func(t *testing.T, j journal) journal {
+		return j.does(j.did(t, "reminder", "dosing-1"), "cancelled", pathway.Fact{Session: "dosing-1", State: pathway.Cancelled})
 	}},
-	{"unbooked", "completed", func(j journal) journal {
-		i := j.said("session-held", `"dosing-1"`)
+	{"unbooked", "completed", func(t *testing.T, j journal) journal {
+		i := j.said(t, "session-held", `"dosing-1"`)
 		return j.words(i, "start", `"`+j[i].At.Add(-50*time.Hour).Format(time.RFC3339)+`"`)
 	}},
 	{"in-person", "completed", ofDosing("in_person", "false")},
@@ -232,171 +245,189 @@ var plants = []struct {
 	{"driving-explained", "completed", ofDosing("no_driving_until_next_day_explained", "false")},
 
 	// Holds.
-	{"not-held", "held", func(j journal) journal { return j.without(j.did("hold", "hold-1")) }},
-	{"released", "held", func(j journal) journal {
-		i := j.said("release", `"hold-1"`)
+	{"not-held", "held", func(t *testing.T, j journal) journal { return j.without(j.did(t, "hold", "hold-1")) }},
+	{"released", "held", func(t *testing.T, j journal) journal {
+		i := j.said(t, "release", `"hold-1"`)
 		j[i].By = "p-singh"
 		return j
 	}},
-	{"released-unassessed", "held", func(j journal) journal { return j.without(j.said("risk-assessment", "")) }},
-	{"released-unplanned", "held", func(j journal) journal {
-		return j.words(j.said("risk-assessment", ""), "safety_plan_reviewed", "false")
+	{"released-unassessed", "held", func(t *testing.T, j journal) journal { return j.without(j.said(t, "risk-assessment", "")) }},
+	{"released-unplanned", "held", func(t *testing.T, j journal) journal {
+		return j.words(j.said(t, "risk-assessment", ""), "safety_plan_reviewed", "false")
 	}},
 
 	// Who records what.
-	{"wrong-person", "completed", func(j journal) journal { j[j.said("safety-plan", "")].By = "c-desk"; return j }},
-	{"wrong-person", "completed", func(j journal) journal {
-		return j.says(j.did("booked", "preparation-1"), time.Minute, "c-desk", "answer", `{"by":"c-desk","session":"preparation-1","revision":1,"answer":"coming"}`)
+	{"wrong-person", "completed", func(t *testing.T, j journal) journal { j[j.said(t, "safety-plan", "")].By = "c-desk"; return j }},
+	{"wrong-person", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.did(t, "booked", "preparation-1"), time.Minute, "c-desk", "answer", `{"by":"c-desk","session":"preparation-1","revision":1,"answer":"coming"}`)
 	}},
-	{"wrong-person", "completed", func(j journal) journal {
-		return j.says(j.did("booked", "preparation-1"), time.Minute, "client.link", "contact", `{"by":"client.link","mail_permission":false,"zone":"Asia/Tokyo"}`)
+	{"wrong-person", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.did(t, "booked", "preparation-1"), time.Minute, "client.link", "contact", `{"by":"client.link","mail_permission":false,"zone":"Asia/Tokyo"}`)
 	}},
-	{"answer-stale", "completed", func(j journal) journal {
-		return j.says(j.did("booked", "preparation-1"), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":2,"answer":"coming"}`)
+	{"answer-stale", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.did(t, "booked", "preparation-1"), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":2,"answer":"coming"}`)
 	}},
-	{"answer-stale", "completed", func(j journal) journal {
-		return j.says(j.said("session-held", `"preparation-1"`), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"coming"}`)
+	{"answer-stale", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.said(t, "session-held", `"preparation-1"`), time.Minute, "client.link", "answer", `{"by":"client.link","session":"preparation-1","revision":1,"answer":"coming"}`)
 	}},
-	{"two-people", "completed", func(j journal) journal {
-		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "care-team", `{"by":"c-desk","prescriber":"`+j.therapist()+`","reason":"leave"}`)
+	{"two-people", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.said(t, "safety-plan", ""), time.Second, "c-desk", "care-team", `{"by":"c-desk","prescriber":"`+j.therapist()+`","reason":"leave"}`)
 	}},
-	{"after-the-ending", "completed", func(j journal) journal {
+	{"after-the-ending", "completed", func(t *testing.T, j journal) journal {
 		return j.says(j.end(), time.Hour, j.therapist(), "measure", `{"by":"x","scale":"pcl-5","total":12}`)
 	}},
 
 	// The calendar.
-	{"unscreened", "completed", func(j journal) journal { return j.without(j.said("safety-plan", "")) }},
-	{"unwilling", "completed", func(j journal) journal {
-		return j.words(j.said("session-held", `"dosing-1"`), "outcome", `"attended-not-dosed"`, "client_still_willing", "false")
+	{"unscreened", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "safety-plan", "")) }},
+	{"unwilling", "completed", func(t *testing.T, j journal) journal {
+		return j.words(j.said(t, "session-held", `"dosing-1"`), "outcome", `"attended-not-dosed"`, "client_still_willing", "false")
 	}},
-	{"booked-while-blocked", "completed", func(j journal) journal {
+	{"booked-while-blocked", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Dosing.DaysApartAtLeast = 40 })
 	}},
-	{"integration-time", "completed", func(j journal) journal {
-		return j.fact(j.did("booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Paired.Start.AddDate(0, 0, 4) })
+	{"integration-time", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.did(t, "booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Paired.Start.AddDate(0, 0, 4) })
 	}},
-	{"integration-time", "early", func(j journal) journal { return j.without(j.did("moved", "integration-1")) }},
-	{"unknown-session", "completed", func(j journal) journal { return j.does(j.end(), "cancelled", pathway.Fact{Session: "dosing-9"}) }},
-	{"cancelled-unheard", "completed", func(j journal) journal {
-		return j.does(j.did("booked", "dosing-2"), "cancelled", pathway.Fact{Session: "dosing-2", State: pathway.Cancelled})
+	{"integration-time", "early", func(t *testing.T, j journal) journal { return j.without(j.did(t, "moved", "integration-1")) }},
+	{"unknown-session", "completed", func(t *testing.T, j journal) journal {
+		return j.does(j.end(), "cancelled", pathway.Fact{Session: "dosing-9"})
 	}},
-	{"overlap", "completed", func(j journal) journal {
-		return j.fact(j.did("booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Start; f.Paired.End = f.End })
+	{"cancelled-unheard", "completed", func(t *testing.T, j journal) journal {
+		return j.does(j.did(t, "booked", "dosing-2"), "cancelled", pathway.Fact{Session: "dosing-2", State: pathway.Cancelled})
 	}},
-	{"two-dosings", "completed", func(j journal) journal {
-		i := j.did("booked", "dosing-1")
+	{"overlap", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.did(t, "booked", "dosing-1"), func(f *pathway.Fact) { f.Paired.Start = f.Start; f.Paired.End = f.End })
+	}},
+	{"two-dosings", "completed", func(t *testing.T, j journal) journal {
+		i := j.did(t, "booked", "dosing-1")
 		return j.does(i, "booked", pathway.Fact{Session: "dosing-9", Kind: pathway.Dosing, Start: j[i].At.AddDate(0, 1, 0), End: j[i].At.AddDate(0, 1, 0).Add(3 * time.Hour)})
 	}},
-	{"not-cancelled", "completed", func(j journal) journal {
-		return j.says(j.did("reminder", "remind/dosing-2/r1/48h"), time.Minute, "p-singh", "prescriber-clearance", `{"by":"p-singh","decision":"revoked","reason":"planted"}`)
+	{"not-cancelled", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.did(t, "reminder", "remind/dosing-2/r1/48h"), time.Minute, "p-singh", "prescriber-clearance", `{"by":"p-singh","decision":"revoked","reason":"planted"}`)
 	}},
-	{"booked-after-the-ending", "completed", func(j journal) journal {
+	{"booked-after-the-ending", "completed", func(t *testing.T, j journal) journal {
 		return j.does(j.end(), "booked", pathway.Fact{Session: "integration-9", Kind: pathway.Integration, Start: j[j.end()].At.AddDate(0, 0, 9), End: j[j.end()].At.AddDate(0, 0, 10)})
 	}},
 
 	// Endings.
-	{"ended-while-booked", "completed", func(j journal) journal { return j.without(j.said("session-held", `"integration-3"`)) }},
-	{"ended-twice", "completed", func(j journal) journal { return j.does(j.end(), "ended", pathway.Fact{Outcome: pathway.Completed}) }},
-	{"undecided", "stopped", func(j journal) journal { return j.without(j.said("stop", "")) }},
-	{"no-referral", "stopped", func(j journal) journal { return j.without(j.said("referral", "")) }},
-	{"no-conversation", "stopped", func(j journal) journal { return j.without(j.said("task-done", `"conversation"`)) }},
-	{"no-discharge-contact", "completed", func(j journal) journal { return j.without(j.said("task-done", `"discharge-contact"`)) }},
-	{"no-letter", "completed", func(j journal) journal { return j.without(j.said("task-done", `"letter"`)) }},
-	{"no-assessment", "completed", func(j journal) journal { return j.words(j.said("measure", `"phq-9"`), "item_9", "1") }},
-	{"no-integration", "stopped", func(j journal) journal { return j.without(j.said("session-held", `"integration-1"`)) }},
-	{"no-closing-measure", "completed", func(j journal) journal { return j.unsaid("measure", `"pcl-5"`) }},
+	{"ended-while-booked", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "session-held", `"integration-3"`)) }},
+	{"ended-twice", "completed", func(t *testing.T, j journal) journal {
+		return j.does(j.end(), "ended", pathway.Fact{Outcome: pathway.Completed})
+	}},
+	{"undecided", "stopped", func(t *testing.T, j journal) journal { return j.without(j.said(t, "stop", "")) }},
+	{"no-referral", "stopped", func(t *testing.T, j journal) journal { return j.without(j.said(t, "referral", "")) }},
+	{"no-conversation", "stopped", func(t *testing.T, j journal) journal { return j.without(j.said(t, "task-done", `"conversation"`)) }},
+	{"no-discharge-contact", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "task-done", `"discharge-contact"`)) }},
+	{"no-letter", "completed", func(t *testing.T, j journal) journal { return j.without(j.said(t, "task-done", `"letter"`)) }},
+	{"no-assessment", "completed", func(t *testing.T, j journal) journal { return j.words(j.said(t, "measure", `"phq-9"`), "item_9", "1") }},
+	{"no-integration", "stopped", func(t *testing.T, j journal) journal { return j.without(j.said(t, "session-held", `"integration-1"`)) }},
+	{"no-closing-measure", "completed", func(t *testing.T, j journal) journal { return j.unsaid("measure", `"pcl-5"`) }},
 	{"lapsed-early", "completed", lapses},
 	{"lapsed-uncalled", "completed", lapses},
 	{"lapsed-unowed", "completed", lapses},
 
 	// Mails.
-	{"reminder-stale", "completed", func(j journal) journal {
-		return j.fact(j.did("reminder", "remind/dosing-2/r1/48h"), func(f *pathway.Fact) { f.Revision = 7 })
+	{"reminder-stale", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.did(t, "reminder", "remind/dosing-2/r1/48h"), func(f *pathway.Fact) { f.Revision = 7 })
 	}},
-	{"reminder-stale", "completed", func(j journal) journal {
-		return j.fact(j.sent("remind/dosing-2/r1/48h"), func(f *pathway.Fact) { f.Start = f.Start.Add(time.Hour) })
+	{"reminder-stale", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.sent(t, "remind/dosing-2/r1/48h"), func(f *pathway.Fact) { f.Start = f.Start.Add(time.Hour) })
 	}},
-	{"sent-stale", "completed", func(j journal) journal {
-		return j.fact(j.sent("booked/dosing-2/r1"), func(f *pathway.Fact) { f.Start = f.Start.Add(time.Hour) })
+	{"sent-stale", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.sent(t, "booked/dosing-2/r1"), func(f *pathway.Fact) { f.Start = f.Start.Add(time.Hour) })
 	}},
-	{"sent-twice", "completed", func(j journal) journal { i := j.sent("booked/dosing-2/r1"); return slices.Insert(j, i+1, j[i]) }},
-	{"sent-after-the-ending", "completed", func(j journal) journal {
-		return j.fact(j.sent("remind/integration-3/r1/2h"), func(f *pathway.Fact) { f.After = 100000 }).moved("remind/integration-3/r1/2h")
+	{"sent-twice", "completed", func(t *testing.T, j journal) journal {
+		i := j.sent(t, "booked/dosing-2/r1")
+		return slices.Insert(j, i+1, j[i])
 	}},
-	{"letter-before-the-ending", "completed", func(j journal) journal {
-		return j.fact(j.sent("booked/dosing-2/r1"), func(f *pathway.Fact) { f.Mail = pathway.LetterMail })
+	{"sent-after-the-ending", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.sent(t, "remind/integration-3/r1/2h"), func(f *pathway.Fact) { f.After = 100000 }).moved(t, "remind/integration-3/r1/2h")
 	}},
-	{"sent-unwanted", "completed", func(j journal) journal {
-		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","mail_permission":false}`)
+	{"letter-before-the-ending", "completed", func(t *testing.T, j journal) journal {
+		return j.fact(j.sent(t, "booked/dosing-2/r1"), func(f *pathway.Fact) { f.Mail = pathway.LetterMail })
 	}},
-	{"sent-unwanted", "completed", func(j journal) journal {
-		return j.does(j.said("safety-plan", ""), "address", pathway.Fact{What: string(pathway.MailBounced)})
+	{"sent-unwanted", "completed", func(t *testing.T, j journal) journal {
+		return j.says(j.said(t, "safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","mail_permission":false}`)
 	}},
-	{"sent-unwanted", "completed", func(j journal) journal {
-		return j.does(j.said("safety-plan", ""), "opted-out", pathway.Fact{What: string(pathway.MailUnsubscribed)})
+	{"sent-unwanted", "completed", func(t *testing.T, j journal) journal {
+		return j.does(j.said(t, "safety-plan", ""), "address", pathway.Fact{What: string(pathway.MailBounced)})
 	}},
-	{"sent-unwanted", "completed", func(j journal) journal {
+	{"sent-unwanted", "completed", func(t *testing.T, j journal) journal {
+		return j.does(j.said(t, "safety-plan", ""), "opted-out", pathway.Fact{What: string(pathway.MailUnsubscribed)})
+	}},
+	{"sent-unwanted", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) { e.AddressReturned = true })
 	}},
-	{"sent-unwanted", "completed", func(j journal) journal { // another address is no wish to be mailed
-		i := j.said("safety-plan", "")
+	{"sent-unwanted", "completed", func(t *testing.T, j journal) journal { // another address is no wish to be mailed
+		i := j.said(t, "safety-plan", "")
 		return j.does(i, "address", pathway.Fact{What: string(pathway.AddressCorrected)}).does(i, "opted-out", pathway.Fact{What: string(pathway.MailReported)})
 	}},
-	{"sent-late", "completed", func(j journal) journal {
-		i := j.sent("remind/dosing-2/r1/24h")
+	{"sent-late", "completed", func(t *testing.T, j journal) journal {
+		i := j.sent(t, "remind/dosing-2/r1/24h")
 		j[i].At = j[i].At.Add(7 * time.Hour)
 		return j
 	}},
-	{"sent-at-night", "completed", func(j journal) journal {
-		i := j.sent("booked/dosing-2/r1")
+	{"sent-at-night", "completed", func(t *testing.T, j journal) journal {
+		i := j.sent(t, "booked/dosing-2/r1")
 		j[i].At = time.Date(2026, 3, 5, 7, 0, 0, 0, time.UTC)
 		return j
 	}},
 
-	{"sent-at-night", "completed", func(j journal) journal { // where the client has gone by then
-		return j.says(j.said("safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","zone":"Asia/Tokyo"}`)
+	{"sent-at-night", "completed", func(t *testing.T, j journal) journal { // where the client has gone by then
+		return j.says(j.said(t, "safety-plan", ""), time.Second, "c-desk", "contact", `{"by":"c-desk","zone":"Asia/Tokyo"}`)
 	}},
 
 	// Nudges.
-	{"nudge-missing", "awaited", func(j journal) journal { // in one morning's list it is left out
-		return j.untold("prescriber-clearance", j.nudged("prescriber-clearance")[3:])
+	{"nudge-missing", "awaited", func(t *testing.T, j journal) journal { // in one morning's list it is left out
+		return j.untold("prescriber-clearance", j.nudged(t, "prescriber-clearance")[3:])
 	}},
-	{"nudge-missing", "awaited", func(j journal) journal { // nobody is nudged any more
-		return j.unnudged(j.nudged("")[2])
+	{"nudge-missing", "awaited", func(t *testing.T, j journal) journal { // nobody is nudged any more
+		return j.unnudged(j.nudged(t, "")[2])
 	}},
-	{"nudge-missing", "awaited", func(j journal) journal { // what is urgent, at once
-		return j.unnudged(j.nudged("hold/hold-1/prescriber")[0])
+	{"nudge-missing", "awaited", func(t *testing.T, j journal) journal { // what is urgent, at once
+		return j.unnudged(j.nudged(t, "hold/hold-1/prescriber")[0])
 	}},
-	{"nudge-missing", "awaited", func(j journal) journal { // and the hour after
-		return j.untold("hold/hold-1/prescriber", j.nudged("hold/hold-1/prescriber")[1:])
+	{"nudge-missing", "awaited", func(t *testing.T, j journal) journal { // and the hour after
+		return j.untold("hold/hold-1/prescriber", j.nudged(t, "hold/hold-1/prescriber")[1:])
 	}},
-	{"nudge-missing", "stopped", func(j journal) journal { return j.untold("ending", j.nudged("ending")) }},
-	{"nudge-early", "awaited", func(j journal) journal { // on the third day
-		return j.again(j.nudged("prescriber-clearance")[0], j.said("contact", "New_York"))
+	{"nudge-missing", "stopped", func(t *testing.T, j journal) journal { return j.untold("ending", j.nudged(t, "ending")) }},
+	{"nudge-missing", "awaited", func(t *testing.T, j journal) journal { // that somebody is called, whom what is urgent did not reach
+		return j.does(j.nudged(t, "prescriber-clearance")[0], "mail-returned", pathway.Fact{Key: "staff-urgent/p-singh/9", Mail: pathway.UrgentMail, What: string(pathway.MailBounced)})
 	}},
-	{"nudge-early", "awaited", func(j journal) journal { // twice on one day
-		i := j.nudged("safety-plan")[3]
+	{"nudge-missing", "completed", func(t *testing.T, j journal) journal { // or the client, whom a mail did not
+		return j.does(j.sent(t, "booked/dosing-2/r1"), "mail-returned", pathway.Fact{Key: "booked/dosing-2/r1", Mail: pathway.BookedMail, Session: "dosing-2", What: string(pathway.MailBounced)})
+	}},
+	{"nudge-missing", "early", func(t *testing.T, j journal) journal { // that an earlier time is to be found, where kap found none
+		i := j.did(t, "moved", "integration-1")
+		j[i].Name = "not-moved"
+		return j.setFact(i, pathway.Fact{Session: "integration-1"})
+	}},
+	{"nudge-early", "awaited", func(t *testing.T, j journal) journal { // on the third day
+		return j.again(j.nudged(t, "prescriber-clearance")[0], j.said(t, "contact", "New_York"))
+	}},
+	{"nudge-early", "awaited", func(t *testing.T, j journal) journal { // twice on one day
+		i := j.nudged(t, "safety-plan")[3]
 		return j.again(i, i+slices.IndexFunc(j[i:], func(l records.ChainedLine) bool { return l.Name == "contact" }))
 	}},
-	{"nudge-early", "awaited", func(j journal) journal { // before the next hour
+	{"nudge-early", "awaited", func(t *testing.T, j journal) journal { // before the next hour
 		return j.rules(func(e *pathway.Enrolment) { e.Protocol.Nudges.UrgentHours = 2 })
 	}},
-	{"nudge-early", "awaited", func(j journal) journal { // before it is owed
-		return j.fact(j.nudged("safety-plan")[0], func(f *pathway.Fact) { f.Owed[0].Since = f.Owed[0].Since.AddDate(0, 0, 9) })
+	{"nudge-early", "awaited", func(t *testing.T, j journal) journal { // before it is owed
+		return j.fact(j.nudged(t, "safety-plan")[0], func(f *pathway.Fact) { f.Owed[0].Since = f.Owed[0].Since.AddDate(0, 0, 9) })
 	}},
-	{"nudge-astray", "awaited", func(j journal) journal { // to another
-		return j.fact(j.nudged("prescriber-clearance")[0], func(f *pathway.Fact) { f.Staff = j.therapist() })
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { // to another
+		return j.fact(j.nudged(t, "prescriber-clearance")[0], func(f *pathway.Fact) { f.Staff = j.therapist() })
 	}},
-	{"nudge-astray", "awaited", func(j journal) journal { return j.unnudgedTo("c-desk") }},
-	{"nudge-astray", "awaited", func(j journal) journal { return j.unnudgedTo(pathway.OnCall) }},
-	{"nudge-astray", "awaited", func(j journal) journal { // to the coordinators before their time
-		return j.anew(j.nudged("prescriber-clearance")[0], func(f *pathway.Fact) { f.Staff = "c-desk" })
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { return j.unnudgedTo("c-desk") }},
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { return j.unnudgedTo(pathway.OnCall) }},
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { // to the coordinators before their time
+		return j.anew(j.nudged(t, "prescriber-clearance")[0], func(f *pathway.Fact) { f.Staff = "c-desk" })
 	}},
-	{"nudge-astray", "awaited", func(j journal) journal { // to whoever is on call before theirs
-		return j.anew(j.nudged("hold/hold-1/prescriber")[0], func(f *pathway.Fact) { f.Staff = pathway.OnCall })
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { // to whoever is on call before theirs
+		return j.anew(j.nudged(t, "hold/hold-1/prescriber")[0], func(f *pathway.Fact) { f.Staff = pathway.OnCall })
 	}},
-	{"nudge-astray", "awaited", func(j journal) journal { // what is urgent, as if it were not
-		for _, i := range j.nudged("hold/hold-1/prescriber") {
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { // what is urgent, as if it were not
+		for _, i := range j.nudged(t, "hold/hold-1/prescriber") {
 			j.fact(i, func(f *pathway.Fact) {
 				if f.Mail == pathway.UrgentMail {
 					f.Mail = pathway.NudgeMail
@@ -405,40 +436,44 @@ var plants = []struct {
 		}
 		return j
 	}},
-	{"nudge-astray", "awaited", func(j journal) journal { // and the other way round
-		for _, i := range j.nudged("safety-plan") {
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { // and the other way round
+		for _, i := range j.nudged(t, "safety-plan") {
 			j.fact(i, func(f *pathway.Fact) { f.Mail = pathway.UrgentMail })
 		}
 		return j
 	}},
-	{"nudge-astray", "awaited", func(j journal) journal { // in two ways at once
-		return j.anew(j.nudged("safety-plan")[0], func(f *pathway.Fact) { f.Mail = pathway.UrgentMail })
+	{"nudge-astray", "awaited", func(t *testing.T, j journal) journal { // in two ways at once
+		return j.anew(j.nudged(t, "safety-plan")[0], func(f *pathway.Fact) { f.Mail = pathway.UrgentMail })
 	}},
 
 	// What is on record, and what is not proved.
-	{"deviation", "held", func(j journal) journal { return j }},
-	{"known-after-the-ending", "completed", func(j journal) journal {
-		i := j.said("safety-plan", "")
+	{"deviation", "held", func(t *testing.T, j journal) journal { return j }},
+	{"known-after-the-ending", "completed", func(t *testing.T, j journal) journal {
+		i := j.said(t, "safety-plan", "")
 		return j.says(j.end(), time.Hour, j.therapist(), "correct", `{"by":"x","entry":"`+j[i].ID+`","why":"another client's","void":true}`)
 	}},
-	{"no-enrolment", "completed", func(j journal) journal { return j.without(0) }},
-	{"gap", "completed", func(j journal) journal { return j.does(9, "gap", pathway.Fact{}) }},
-	{"zone", "completed", func(j journal) journal {
+	{"no-enrolment", "completed", func(t *testing.T, j journal) journal { return j.without(0) }},
+	{"gap", "completed", func(t *testing.T, j journal) journal { return j.does(9, "gap", pathway.Fact{}) }},
+	{"zone", "completed", func(t *testing.T, j journal) journal {
 		return j.rules(func(e *pathway.Enrolment) { e.PracticeZone = "Nowhere/Else" })
 	}},
 }
 
-func ofDosing(field, value string) func(journal) journal {
-	return func(j journal) journal { return j.words(j.said("session-held", `"dosing-1"`), field, value) }
+func ofDosing(field, value string) func(*testing.T, journal) journal {
+	return func(t *testing.T, j journal) journal {
+		return j.words(j.said(t, "session-held", `"dosing-1"`), field, value)
+	}
 }
 
-func lapses(j journal) journal {
-	return j.says(j.did("booked", "preparation-1"), time.Minute, j.therapist(), "stop", `{"by":"x","as":"lapsed","reason":"planted"}`)
+func lapses(t *testing.T, j journal) journal {
+	t.Helper()
+	return j.says(j.did(t, "booked", "preparation-1"), time.Minute, j.therapist(), "stop", `{"by":"x","as":"lapsed","reason":"planted"}`)
 }
 
 // moved puts a mail that went out at the end.
-func (j journal) moved(key string) journal {
-	i := j.sent(key)
+func (j journal) moved(t *testing.T, key string) journal {
+	t.Helper()
+	i := j.sent(t, key)
 	l := j[i]
 	return append(j.without(i), l)
 }
@@ -478,7 +513,7 @@ func TestEachViolationIsFound(t *testing.T) {
 		t.Run(plant.code, func(t *testing.T) {
 			code := all[plant.story].p.Code
 			whole := h.books(code).Journal
-			h.write(code, plant.change(slices.Clone(journal(whole))))
+			h.write(code, plant.change(t, slices.Clone(journal(whole))))
 			r := verify.Pathway(h.books(code), verify.History{Reach: verify.HistoryGone})
 			if !slices.Contains(codes(r), plant.code) {
 				t.Errorf("%s is not found, only %q", plant.code, codes(r))
@@ -493,15 +528,67 @@ func TestEachViolationIsFound(t *testing.T) {
 	}
 }
 
+// untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out.
+var untolds = []struct {
+	task, story string
+	told        int // so many nudges stay: nothing else says that it is owed
+}{
+	{"information/asked", "neglected", 0},
+	{"defer/hold-1", "neglected", 0},
+	{"address", "neglected", 0},
+	{"call/ask/consent", "neglected", 0},
+	{"lapse", "neglected", 0},
+	{"refused/safety-plan/p-singh", "neglected", 1},
+	{"call/booked/preparation-1/r1", "uncalled", 0},
+	{"call/remind/preparation-2/r1/48h", "uncalled", 0},
+	{"call/answer/preparation-1/r1", "uncalled", 0},
+	{"talk/preparation", "uncalled", 0},
+	{"book/preparation", "uncalled", 0},
+	{"agree/integration-1", "undecided", 0},
+	{"call/cancelled/dosing-2/r1", "undecided", 0},
+	{"call/cancelled/integration-2/r1", "undecided", 0},
+}
+
+func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	all := stories(h)
+	for _, untold := range untolds {
+		t.Run(untold.task, func(t *testing.T) {
+			j := slices.Clone(journal(h.books(all[untold.story].p.Code).Journal))
+			found := verify.Journal(j.untold(untold.task, j.nudged(t, untold.task)[untold.told:]))
+			if len(found) != 1 || found[0].Code != "nudge-missing" || found[0].About != untold.task {
+				t.Errorf("found %+v", found)
+			}
+		})
+	}
+}
+
+// A mail that comes back once its session has begun leaves nothing to say by telephone, however near it was.
+func TestAMailThatComesBackTooLate(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.goOn(func() bool { return s.booked("dosing-1") != nil })
+	start := s.booked("dosing-1").Start
+	s.goOn(func() bool { return !s.now.Before(start) })
+	s.waits(start.AddDate(0, 0, 2))
+	j := journal(h.books(s.p.Code).Journal)
+	j = j.does(j.nudged(t, "record/dosing-1")[0], "mail-returned", pathway.Fact{Key: "booked/dosing-1/r1", Mail: pathway.BookedMail, Session: "dosing-1", What: string(pathway.MailBounced)})
+	if found := verify.Journal(j); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
 // Nudges once did not say what they are about. Of such a journal nothing is proved up to the last of them, and all from there on.
 func TestNudgesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	s := awaited(h)
 	whole := h.books(s.p.Code).Journal
-	for n := range journal(whole).nudged("") {
+	for n := range journal(whole).nudged(t, "") {
 		j := slices.Clone(journal(whole))
-		for _, i := range j.nudged("")[:n+1] {
+		for _, i := range j.nudged(t, "")[:n+1] {
 			j[i].Fact = nil
 		}
 		if found := verify.Journal(j); len(found) > 0 {
@@ -509,9 +596,9 @@ func TestNudgesOfAnEarlierVersion(t *testing.T) {
 		}
 	}
 	j := slices.Clone(journal(whole))
-	first := j.nudged("")[0]
+	first := j.nudged(t, "")[0]
 	j[first].Fact = nil
-	j = j.untold("prescriber-clearance", j.nudged("prescriber-clearance")[3:])
+	j = j.untold("prescriber-clearance", j.nudged(t, "prescriber-clearance")[3:])
 	if found := verify.Journal(j); len(found) != 1 || found[0].Code != "nudge-missing" {
 		t.Errorf("found %+v", found)
 	}
