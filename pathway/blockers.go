@@ -92,9 +92,13 @@ func (p *Pathway) bookable(start, now time.Time) []Blocker {
 	return found
 }
 
-// phaseCheck: nothing is dosed once an ending has begun.
+// phaseCheck: nothing is dosed once an ending has begun, whatever is decided later.
 func (p *Pathway) phaseCheck(start time.Time) Blocker {
-	if p.Outcome == "" && p.ending() == "" || p.endingSince().After(start) {
+	e := latest(p.Evaluations, start)
+	began := (p.Outcome != "" || p.ending() != "") && !p.endingSince().After(start) || latest(p.Withdrawals, start) != nil || latest(p.Stops, start) != nil ||
+		e != nil && e.Decision == Decline ||
+		slices.ContainsFunc(p.Reviews, func(r Review) bool { return r.Role == Therapist && r.Decision == StopReview && !r.At.After(start) })
+	if !began {
 		return Blocker{}
 	}
 	return Blocker{Code: "phase", Sentence: "the pathway is ending"}

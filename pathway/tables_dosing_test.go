@@ -895,6 +895,29 @@ func TestTheFormOfADosingDayIsLeftOpen(t *testing.T) {
 	}
 }
 
+// A session is judged by what was in force at its own time: that the client withdraws after a stop changes nothing about a session that was
+// held in spite of the stop.
+func TestALaterEndingExcusesNoSession(t *testing.T) {
+	shows(t, "deviation-holds", "judged-by-own-time")
+	t.Parallel()
+	h := walk(t, 0)
+	a := *h.p.booked(Dosing)
+	h.until(a.Start)
+	h.must("stop", "by", "t-lane", "reason", "not for this client")
+	h.until(a.End)
+	h.must("session-held", dosingDay(a.Name, "pregnancy_asked", false)...)
+	for _, says := range []string{"stop", "withdraw"} {
+		if says == "withdraw" {
+			h.must("withdraw", "by", "c-desk")
+		}
+		if !slices.ContainsFunc(h.p.Holds, func(o HoldInForce) bool {
+			return o.Cause == Deviation && o.From == a.Name && o.inForce() && slices.Contains(strings.Fields(o.What), "phase")
+		}) {
+			t.Errorf("after the %s: %+v", says, h.p.Holds)
+		}
+	}
+}
+
 // The form of a session's record is at hand from its last reminder on. It is owed from the session's end, and nobody is asked for it
 // before it is due.
 func TestTheFormIsAtHandWhileTheSessionGoesOn(t *testing.T) {
