@@ -26,11 +26,11 @@ func (m *Stop) record(p *Pathway, now time.Time) (string, *Refusal) {
 		m.As = StopAs(StoppedAndReferred)
 	}
 	switch e := p.ending(); {
-	case e == Outcome(m.As):
+	case e == Outcome(m.As) && !p.correcting:
 		return fmt.Sprintf("the pathway is ending as %s", e), errAlreadySo
-	case e != "" && e != Completed:
+	case e != "" && e != Completed && e != Outcome(m.As):
 		return "", refuse(NotNow, "stop: the pathway is ending as %s already", e)
-	case m.As == StopAs(Lapsed) && p.lapses(now, p.owedTasks(now)).IsZero():
+	case m.As == StopAs(Lapsed) && e != Lapsed && p.lapses(now, p.owedTasks(now)).IsZero():
 		return "", refuse(NotNow, "stop: as: found lapsed, but a pathway lapses only when what the client owes has been outstanding for %d days and %d calls, and not before the day to which it was deferred; nothing else lapses",
 			p.Protocol.Endings.LapseDays, p.Protocol.Endings.LapseCalls)
 	}
@@ -45,7 +45,7 @@ type Withdrawal struct {
 }
 
 func (m *Withdrawal) record(p *Pathway, _ time.Time) (string, *Refusal) {
-	if p.ending() == WithdrawnByClient {
+	if p.ending() == WithdrawnByClient && !p.correcting {
 		return "the client's withdrawal is recorded already", errAlreadySo
 	}
 	p.Withdrawals = insert(p.Withdrawals, *m)

@@ -169,10 +169,10 @@ func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Re
 			return "", refuse(MissingField, "psychological-evaluation: the field \"reason\" is missing; decline needs one")
 		}
 	}
-	if e, since := p.endingOf(); m.Decision == Decline && (e == DeclinedAndReferred || e == StoppedAndReferred) && !m.At.Before(since) { // one from before may forbid a session that was given
+	if e, since := p.endingOf(); !p.correcting && m.Decision == Decline && (e == DeclinedAndReferred || e == StoppedAndReferred) && !m.At.Before(since) { // one from before may forbid a session that was given
 		return "declined already; the ending has begun", errAlreadySo
 	}
-	if last := latest(p.Evaluations, m.At); last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn && last.WhatMustChange == m.WhatMustChange {
+	if last := latest(p.Evaluations, m.At); !p.correcting && last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn && last.WhatMustChange == m.WhatMustChange {
 		return fmt.Sprintf("the psychological evaluation says %s already", m.Decision), errAlreadySo
 	}
 	p.Evaluations = insert(p.Evaluations, *m)

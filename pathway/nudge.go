@@ -113,10 +113,10 @@ func (p *Pathway) owing(roles []Role) []string {
 	return staff
 }
 
-// acknowledged says whether, and when, somebody said that they look after an urgent task.
+// acknowledged says whether, and when first, somebody said that they look after an urgent task: to say so again puts nothing off.
 func (p *Pathway) acknowledged(t Task) (time.Time, bool) {
-	for i := len(p.TasksDone) - 1; i >= 0; i-- {
-		if d := p.TasksDone[i]; d.Task == t.Key && d.Outcome == Acknowledged && !d.At.Before(t.Since.Truncate(time.Second)) {
+	for _, d := range p.TasksDone {
+		if d.Task == t.Key && d.Outcome == Acknowledged && !d.At.Before(t.Since.Truncate(time.Second)) {
 			return d.At, true
 		}
 	}

@@ -369,6 +369,27 @@ func TestWhatACorrectionOpensAgainIsToldAnew(t *testing.T) {
 	}
 }
 
+// An evaluation that is corrected to a decline takes its place, also where an older decline stands below it: the ending counts from the
+// later one, and what was done for the older does not count for it.
+func TestACorrectionTakesItsEntrysPlaceWhateverElseSaysTheSame(t *testing.T) {
+	shows(t, "correction-supersedes")
+	t.Parallel()
+	h := newHouse(t)
+	h.evaluate("decline", "reason", "not now")
+	h.must("referral", "by", "t-lane", "to", "a clinic", "purpose", "psychotherapy")
+	h.now = h.now.Add(time.Hour)
+	h.evaluate("suitable", "id", "E")
+	if h.p.ending() != "" {
+		t.Fatalf("suitable, and ending as %s", h.p.ending())
+	}
+	said := h.p.Evaluations[1].At
+	h.now = h.now.Add(time.Hour)
+	h.must("correct", "by", "t-lane", "entry", "E", "why", "mistyped", "decision", "decline", "reason", "not now", "id", "F")
+	if n := len(h.p.Evaluations); n != 2 || h.p.Evaluations[1].ID != "F" || !h.p.endingSince().Equal(said) || h.task("referral") == nil {
+		t.Errorf("%d evaluations; the ending counts from %s; owed %v", n, h.p.clockTime(h.p.endingSince()), h.keys())
+	}
+}
+
 // What the front desk wrote down about eligibility can be corrected as well.
 func TestTheEnrolmentIsCorrected(t *testing.T) {
 	shows(t, "correction-supersedes", "correction-raises-and-lifts")
@@ -472,7 +493,13 @@ func TestUrgentTasks(t *testing.T) {
 			t.Errorf("one of two has acknowledged: heard %v", got)
 		}
 		h.must("task-done", "by", "t-lane", "task", "hold/hold-1/therapist", "outcome", "acknowledged")
-		n := len(heard())
+		n, before := len(heard()), len(h.sent(DigestMail))
+		tomorrow := h.now.In(h.p.zone()).AddDate(0, 0, 1)
+		h.until(onDay(tomorrow, 30*time.Minute))
+		h.must("task-done", "by", "t-lane", "task", "hold/hold-1/therapist", "outcome", "acknowledged", "id", "again")
+		if h.until(onDay(tomorrow, 9*time.Hour)); len(h.sent(DigestMail)) == before {
+			t.Error("who acknowledges again, in the night, does not hear of it that morning")
+		}
 		h.until(at(began).AddDate(0, 0, 2))
 		if got := heard()[n:]; len(got) > 0 {
 			t.Errorf("acknowledged, and heard %v", got)

@@ -55,15 +55,12 @@ func (a *account) owed(now time.Time) []need {
 	return append(append(all, a.owedTalks(now)...), a.owedPlaces(now)...)
 }
 
-// urgent is a need that is told of in haste until somebody acknowledges it. Whoever does so again is told of it from the morning after that.
+// urgent is a need that is told of in haste until somebody acknowledges it, and each morning from then on. To do so again puts nothing off.
 func (a *account) urgent(key string) need {
-	n := need{key: key, way: inHaste}
-	for _, f := range a.facts {
-		if f.name == "task-done" && f.said.text("task") == key && f.outcome() == string(pathway.Acknowledged) {
-			n.way, n.mark = inHand, f.id
-		}
+	if a.saidOf(key, pathway.Acknowledged) {
+		return need{key: key, way: inHand}
 	}
-	return n
+	return need{key: key, way: inHaste}
 }
 
 func (a *account) saidOf(task string, outcome pathway.TaskOutcome) bool {
