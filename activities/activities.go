@@ -57,7 +57,7 @@ type CommitOutput struct {
 const CommitWithin = 10 * time.Second
 
 // Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
-// PostgreSQL adds, which may quote a row. It sends what the step lets go at once, as [Activities.DeliverAtOnce] does.
+// PostgreSQL adds, which may quote a row. It sends what the step lets go to the client at once, as [Activities.DeliverAtOnce] does.
 func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, error) {
 	var p pathway.Pathway
 	if err := json.Unmarshal(in.Pathway, &p); err != nil {

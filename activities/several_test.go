@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,7 +95,7 @@ func TestAServiceThatAnswersIsSentToAtOnce(t *testing.T) {
 	service.gets(t, 2)
 }
 
-// The mails that may go out go with the step after which no other is due, which might take one back; and with no other.
+// The mails that may go out to the client go with the step after which no other is due, which might take one back; and with no other.
 func TestTheLastStepSendsTheMails(t *testing.T) {
 	t.Parallel()
 	service := newInbox(t, status(http.StatusAccepted))
@@ -106,30 +105,6 @@ func TestTheLastStepSendsTheMails(t *testing.T) {
 		t.Errorf("%d steps sent %d mails, and %s are sent", steps, sent, o.sent())
 	}
 	service.gets(t, sent)
-}
-
-// What cannot wait goes to staff with the step that brings it, and says no more there than it does otherwise.
-func TestWhatIsUrgentGoesToStaffWithItsStep(t *testing.T) {
-	t.Parallel()
-	service := newInbox(t, status(http.StatusAccepted))
-	o := newPost(t, service.URL, enough)
-	sent, steps := o.takes([][2]string{{"hold", `{"by":"t-lane","cause":"crisis","reason":"seen today"}`}})
-	if urgent := o.ask(`select count(*)::text from mail where status = 'sent' and body->>'kind' = 'staff-urgent'`); steps != 1 || urgent != "2" || o.sent() != fmt.Sprint(sent) {
-		t.Errorf("%d steps sent %d mails, of which %s are urgent, expected one to each clinician", steps, sent, urgent)
-	}
-	service.gets(t, sent)
-	said := 0
-	for _, body := range service.bodies {
-		if strings.Contains(body, "Urgent: K7Q2M9") && strings.Contains(body, "K7Q2M9, since Tuesday, February 3, 2026, 11:00 AM EST") {
-			said++
-		}
-		if strings.Contains(body, "Urgent") && (strings.Contains(body, "crisis") || strings.Contains(body, "Zen")) {
-			t.Errorf("it says more than the pathway's code: %s", body)
-		}
-	}
-	if said != 2 {
-		t.Errorf("%d urgent mails say since when, expected 2", said)
-	}
 }
 
 // What does not go out with its step stays for the queue, which sends all of it.
@@ -176,25 +151,19 @@ func TestNobodyWaitsForASlowService(t *testing.T) {
 	}
 }
 
-// rebook screens the client and cancels the session that is booked.
+// rebook screens the client and cancels the session that is booked, and takes the steps that follow as the workflow does.
 func (o *post) rebook() (sent, steps int) {
 	o.t.Helper()
+	at := time.Date(2026, 2, 3, 16, 0, 0, 0, time.UTC)
 	form := o.p.Protocol.Consent
-	return o.takes([][2]string{
+	for _, said := range [][2]string{
 		{"prescriber-clearance", `{"by":"p-singh","decision":"cleared","medications_reviewed":true,"cardiovascular_history_reviewed":true,"psychiatric_history_reviewed":true,"medically_stable":true}`},
 		{"psychological-evaluation", `{"by":"t-lane","decision":"suitable","trauma_history_reviewed":true,"substance_use_history_reviewed":true,"attachment_history_reviewed":true}`},
 		{"safety-plan", `{"by":"t-lane","decision":"on-file","between_sessions_plan":true,"emergency_contact_on_file":true}`},
 		{"consent", fmt.Sprintf(`{"by":"t-lane","decision":"given","risks":true,"alternatives":true,"what_we_do_and_do_not":true,"off_label":true,"evidence":%q,"document_version":%q,"document_sha256":%q}`,
 			o.p.Diagnosis.Evidence(), form.Version, form.SHA256)},
 		{"cancel-session", `{"by":"c-desk","session":"preparation-1","wish_of":"practice"}`},
-	})
-}
-
-// takes takes messages, and the steps that follow, as the workflow does.
-func (o *post) takes(all [][2]string) (sent, steps int) {
-	o.t.Helper()
-	at := time.Date(2026, 2, 3, 16, 0, 0, 0, time.UTC)
-	for _, said := range all {
+	} {
 		if _, err := o.p.Record(said[0], []byte(said[1]), at); err != nil {
 			o.t.Fatal(err)
 		}

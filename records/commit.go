@@ -34,7 +34,7 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 }
 
 // CommitAndClaim is Commit and, where it writes the step and no other is due at that moment, which might take a mail back, a [Store.Claim]
-// on each mail that may go out then, all in one transaction.
+// on each mail to the client that may go out then, all in one transaction.
 func (s *Store) CommitAndClaim(ctx context.Context, calendar pathway.Calendar, form pathway.ConsentDocument, p *pathway.Pathway, step pathway.Step, at time.Time, lease time.Duration) (Committed, []Claimed, error) {
 	var claimed []Claimed
 	out := Committed{Step: step, Last: step.Number}

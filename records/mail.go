@@ -129,8 +129,8 @@ func (c *Claimed) reader(row pgx.Row) error {
 	return err
 }
 
-// claimWritten claims what a pathway that has just been written, and is still locked, lets go at a moment. While mail is held it leaves
-// all to [Store.Claim], which knows who is to try.
+// claimWritten claims what a pathway that has just been written, and is still locked, lets go to its client at a moment. While mail is
+// held it leaves all to [Store.Claim], which knows who is to try.
 func claimWritten(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, at time.Time, lease time.Duration) ([]Claimed, error) {
 	if at.IsZero() || len(p.Outbox) == 0 {
 		return nil, nil
@@ -143,18 +143,11 @@ func claimWritten(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, at time.Ti
 	client := Claimed{code: p.Code}
 	b.Queue(mailReader, p.Code).QueryRow(client.reader)
 	for _, m := range p.Sendable(at) {
-		unless, after := `exists (select from mail_held)`, 0
-		switch {
-		case m.Kind == pathway.DigestMail: // which goes out with those of other pathways
+		if m.Staff != "" {
 			continue
-		case m.Staff == "":
-			unless, after = unless+` or not (`+mailStands+`)`, p.Steps
 		}
-		b.Queue(claiming(unless), p.Code, m.Key, lease, after).QueryRow(func(row pgx.Row) error {
+		b.Queue(claiming(`exists (select from mail_held) or not (`+mailStands+`)`), p.Code, m.Key, lease, p.Steps).QueryRow(func(row pgx.Row) error {
 			c := client
-			if m.Staff != "" {
-				c = Claimed{code: p.Code, Waiting: []Waiting{{p.Code, m.Since}}}
-			}
 			_, err := c.scan(row)
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
