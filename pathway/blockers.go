@@ -94,11 +94,7 @@ func (p *Pathway) bookable(start, now time.Time) []Blocker {
 
 // phaseCheck: nothing is dosed once an ending has begun, whatever is decided later.
 func (p *Pathway) phaseCheck(start time.Time) Blocker {
-	e := latest(p.Evaluations, start)
-	began := (p.Outcome != "" || p.ending() != "") && !p.endingSince().After(start) || latest(p.Withdrawals, start) != nil || latest(p.Stops, start) != nil ||
-		e != nil && e.Decision == Decline ||
-		slices.ContainsFunc(p.Reviews, func(r Review) bool { return r.Role == Therapist && r.Decision == StopReview && !r.At.After(start) })
-	if !began {
+	if ending, _ := p.endingAt(start); ending == "" && (p.Outcome == "" || p.endingSince().After(start)) {
 		return Blocker{}
 	}
 	return Blocker{Code: "phase", Sentence: "the pathway is ending"}

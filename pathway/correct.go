@@ -146,9 +146,9 @@ func (m *Correction) instead(q *Pathway, name string, old message, now time.Time
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}
 	anew.envelope().Role, anew.envelope().Heard = m.Role, old.envelope().Heard
-	q.correcting = true
+	q.correcting = old
 	what, r := anew.record(q, now)
-	q.correcting = false
+	q.correcting = nil
 	if r != nil && r != errAlreadySo {
 		return "", refuse(r.Code, "correct: %s", r.Sentence)
 	}

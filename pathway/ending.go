@@ -25,12 +25,13 @@ func (m *Stop) record(p *Pathway, now time.Time) (string, *Refusal) {
 	if m.As == "" {
 		m.As = StopAs(StoppedAndReferred)
 	}
+	was, _ := p.correcting.(*Stop)
 	switch e := p.ending(); {
-	case e == Outcome(m.As) && !p.correcting:
+	case e == Outcome(m.As) && was == nil:
 		return fmt.Sprintf("the pathway is ending as %s", e), errAlreadySo
-	case e != "" && e != Completed && e != Outcome(m.As):
+	case e != "" && e != Completed && was == nil:
 		return "", refuse(NotNow, "stop: the pathway is ending as %s already", e)
-	case m.As == StopAs(Lapsed) && e != Lapsed && p.lapses(now, p.owedTasks(now)).IsZero():
+	case m.As == StopAs(Lapsed) && (was == nil || was.As != m.As) && p.lapses(now, p.owedTasks(now)).IsZero():
 		return "", refuse(NotNow, "stop: as: found lapsed, but a pathway lapses only when what the client owes has been outstanding for %d days and %d calls, and not before the day to which it was deferred; nothing else lapses",
 			p.Protocol.Endings.LapseDays, p.Protocol.Endings.LapseCalls)
 	}
@@ -45,7 +46,7 @@ type Withdrawal struct {
 }
 
 func (m *Withdrawal) record(p *Pathway, _ time.Time) (string, *Refusal) {
-	if p.ending() == WithdrawnByClient && !p.correcting {
+	if p.ending() == WithdrawnByClient {
 		return "the client's withdrawal is recorded already", errAlreadySo
 	}
 	p.Withdrawals = insert(p.Withdrawals, *m)
@@ -65,23 +66,26 @@ func (p *Pathway) endingSince() time.Time {
 	return since
 }
 
-func (p *Pathway) endingOf() (Outcome, time.Time) {
-	if w := latest(p.Withdrawals, farFuture); w != nil {
+func (p *Pathway) endingOf() (Outcome, time.Time) { return p.endingAt(farFuture) }
+
+// endingAt is the ending that had begun at a moment, and since when.
+func (p *Pathway) endingAt(at time.Time) (Outcome, time.Time) {
+	if w := latest(p.Withdrawals, at); w != nil {
 		return WithdrawnByClient, w.At
 	}
-	if e := latest(p.Evaluations, farFuture); e != nil && e.Decision == Decline {
+	if e := latest(p.Evaluations, at); e != nil && e.Decision == Decline {
 		if p.dosed() > 0 {
 			return StoppedAndReferred, e.At
 		}
 		return DeclinedAndReferred, e.At
 	}
-	if s := latest(p.Stops, farFuture); s != nil {
+	if s := latest(p.Stops, at); s != nil {
 		return Outcome(s.As), s.At
 	}
-	if r := p.stopReview(); r != nil {
+	if r := p.stopReview(at); r != nil {
 		return StoppedAndReferred, r.At
 	}
-	if i := p.closing(); i != nil {
+	if i := p.closing(); i != nil && !i.At.After(at) {
 		return Completed, i.At
 	}
 	return "", time.Time{}
@@ -91,7 +95,7 @@ func (p *Pathway) endingOf() (Outcome, time.Time) {
 func (p *Pathway) endingWhy() string {
 	ending, since := p.endingOf()
 	var why string
-	switch e, s, r := latest(p.Evaluations, farFuture), latest(p.Stops, farFuture), p.stopReview(); {
+	switch e, s, r := latest(p.Evaluations, farFuture), latest(p.Stops, farFuture), p.stopReview(farFuture); {
 	case ending == "":
 		return ""
 	case ending == WithdrawnByClient:
@@ -112,9 +116,9 @@ func (p *Pathway) endingWhy() string {
 }
 
 // stopReview is the therapist's latest review that says stop; a dosing session given in spite of it does not take it back.
-func (p *Pathway) stopReview() *Review {
+func (p *Pathway) stopReview(at time.Time) *Review {
 	for i := len(p.Reviews) - 1; i >= 0; i-- {
-		if r := &p.Reviews[i]; r.Role == Therapist && r.Decision == StopReview {
+		if r := &p.Reviews[i]; r.Role == Therapist && r.Decision == StopReview && !r.At.After(at) {
 			return r
 		}
 	}

@@ -98,7 +98,7 @@ func (m *PrescriberClearance) record(p *Pathway, _ time.Time) (string, *Refusal)
 			return "", refuse(MissingField, "prescriber-clearance: the field \"reason\" is missing; %s needs one", m.Decision)
 		}
 	}
-	if last := latest(p.Clearances, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) && !p.answersPressure(last.At, m.At) &&
+	if last := latest(p.Clearances, m.At); p.correcting == nil && last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) && !p.answersPressure(last.At, m.At) &&
 		slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.Needed == m.Needed && (m.Decision != Cleared || p.clearanceGate(m.At).Code == "") {
 		return fmt.Sprintf("the clearance was recorded today already: %s", m.Decision), errAlreadySo
 	}
@@ -169,10 +169,10 @@ func (m *PsychologicalEvaluation) record(p *Pathway, now time.Time) (string, *Re
 			return "", refuse(MissingField, "psychological-evaluation: the field \"reason\" is missing; decline needs one")
 		}
 	}
-	if e, since := p.endingOf(); !p.correcting && m.Decision == Decline && (e == DeclinedAndReferred || e == StoppedAndReferred) && !m.At.Before(since) { // one from before may forbid a session that was given
+	if e, since := p.endingOf(); p.correcting == nil && m.Decision == Decline && (e == DeclinedAndReferred || e == StoppedAndReferred) && !m.At.Before(since) { // one from before may forbid a session that was given
 		return "declined already; the ending has begun", errAlreadySo
 	}
-	if last := latest(p.Evaluations, m.At); !p.correcting && last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn && last.WhatMustChange == m.WhatMustChange {
+	if last := latest(p.Evaluations, m.At); p.correcting == nil && last != nil && last.Decision == m.Decision && slices.Equal(last.Findings, m.Findings) && last.Reason == m.Reason && last.ReviewOn == m.ReviewOn && last.WhatMustChange == m.WhatMustChange {
 		return fmt.Sprintf("the psychological evaluation says %s already", m.Decision), errAlreadySo
 	}
 	p.Evaluations = insert(p.Evaluations, *m)
@@ -238,7 +238,7 @@ func (m *Consent) record(p *Pathway, _ time.Time) (string, *Refusal) {
 			return "", refuse(BadValue, "consent: document_version and document_sha256: found %s and %s, expected the form in force, %q and %q",
 				quoted(m.DocumentVersion), quoted(shorten(m.DocumentSHA256)), want.Version, want.SHA256)
 		}
-		if last != nil && last.Decision == Given && last.DocumentVersion == m.DocumentVersion && last.EvidenceExplained == m.EvidenceExplained {
+		if p.correcting == nil && last != nil && last.Decision == Given && last.DocumentVersion == m.DocumentVersion && last.EvidenceExplained == m.EvidenceExplained {
 			return "consent to this form is in force already", errAlreadySo
 		}
 	} else if last == nil || last.Decision == Withdrawn {
@@ -266,7 +266,7 @@ func (m *SafetyPlan) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	if !m.BetweenSessionsPlan || !m.EmergencyContactOnFile {
 		return "", refuse(BadValue, "safety-plan: between_sessions_plan and emergency_contact_on_file: expected true for both; a plan without them is not one")
 	}
-	if last := latest(p.SafetyPlans, m.At); last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
+	if last := latest(p.SafetyPlans, m.At); p.correcting == nil && last != nil && last.Decision == m.Decision && sameDay(last.At, m.At, p.zone()) &&
 		!slices.ContainsFunc(p.Holds, func(h HoldInForce) bool { return h.Cause == ItemNine && h.inForce() && last.Heard.Before(h.Known) }) {
 		return "a safety plan was recorded today already", errAlreadySo
 	}

@@ -61,7 +61,7 @@ func (m *Measure) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	case m.Item9 != nil && (*m.Item9 < 0 || *m.Item9 > 3 || *m.Item9 > m.Total):
 		return "", refuse(BadValue, "measure: item_9: found a number that cannot be, expected 0 to 3 and no more than the total")
 	}
-	if last := p.measured(m.Scale, m.At); last != nil && sameDay(last.At, m.At, p.zone()) && last.Total == m.Total && last.item9() == m.item9() {
+	if last := p.measured(m.Scale, m.At); p.correcting == nil && last != nil && sameDay(last.At, m.At, p.zone()) && last.Total == m.Total && last.item9() == m.item9() {
 		return fmt.Sprintf("%s was recorded with this total today already", m.Scale), errAlreadySo
 	}
 	p.Measures = insert(p.Measures, *m)

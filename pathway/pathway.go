@@ -172,7 +172,7 @@ type Pathway struct {
 	Missed        []Missed  `json:"missed,omitempty"`        // refusals of which their senders could not be told
 	Gap           time.Time `json:"gap,omitzero"`            // when the records had lost steps: somebody must look
 	Woken         time.Time `json:"woken,omitzero"`          // the latest moment that this pathway has been told of
-	correcting    bool      // what is recorded now takes an entry's place, also where another says the same
+	correcting    message   // the entry whose place is taken by what is recorded now, also where another says the same
 
 	Settled time.Time `json:"settled,omitzero"` // when the last written step was settled
 	Looks   time.Time `json:"looks,omitzero"`   // what LooksAgain has found since then

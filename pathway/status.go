@@ -123,6 +123,9 @@ func (p *Pathway) Status(now time.Time) Status {
 	for _, t := range tasks {
 		s.Tasks = append(s.Tasks, TaskView{Key: t.Key, Who: t.Who, What: t.What, Since: t.Since, Due: t.Due, Urgent: t.Urgent, Message: t.Message, JSON: p.message(t), Outcomes: p.outcomes(t)})
 		for _, who := range t.Who {
+			if t.Since.After(now) { // while a session goes on nobody waits for its record
+				break
+			}
 			if !slices.Contains(s.WaitingOn, who) {
 				s.WaitingOn = append(s.WaitingOn, who)
 			}

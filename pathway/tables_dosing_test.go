@@ -938,6 +938,9 @@ func TestTheFormIsAtHandWhileTheSessionGoesOn(t *testing.T) {
 		if task == nil || !task.Since.Equal(a.End) || !task.Due.Equal(due) || asked() > 0 {
 			t.Fatalf("%s before its end, asked for %d times: %+v", a.End.Sub(at), asked(), task)
 		}
+		if waits := slices.Contains(h.p.Status(at).WaitingOn, Therapist); waits != !at.Before(a.End) {
+			t.Errorf("%s before its end it waits for %v", a.End.Sub(at), h.p.Status(at).WaitingOn)
+		}
 		if owed := strings.Contains(h.p.Next(at), task.What); owed != !at.Before(a.End) {
 			t.Errorf("%s before its end: %s", a.End.Sub(at), h.p.Next(at))
 		}

@@ -390,6 +390,30 @@ func TestACorrectionTakesItsEntrysPlaceWhateverElseSaysTheSame(t *testing.T) {
 	}
 }
 
+// The same of everything else that can be said twice: what a correction says is on record, and can be corrected again.
+func TestWhatIsCorrectedStaysOnRecord(t *testing.T) {
+	shows(t, "correction-supersedes")
+	t.Parallel()
+	h := newHouse(t)
+	h.clear()
+	h.consent()
+	h.plan("on-file")
+	h.measure(PHQ9, 16)
+	h.must("referral", "by", "t-lane", "to", "a clinic", "purpose", "psychotherapy")
+	h.now = h.now.Add(time.Hour)
+	h.must("measure", "by", "t-lane", "scale", "phq-9", "total", 18, "item_9", 0, "id", "measure")
+	h.must("safety-plan", "by", "t-lane", "decision", "revised", "between_sessions_plan", true, "emergency_contact_on_file", true, "id", "plan")
+	h.must("referral", "by", "t-lane", "to", "another clinic", "purpose", "psychotherapy", "id", "referral")
+	h.must("stop", "by", "t-lane", "reason", "not for this client", "id", "stop")
+	h.must("withdraw", "by", "c-desk")
+	for id, says := range map[string][]any{"measure": {"total", 16}, "plan": {"decision", "on-file"}, "referral": {"to", "a clinic"}, "stop": {"happened", rfc(h.now.Add(-time.Minute))}} {
+		h.must("correct", with(says, "by", "t-lane", "entry", id, "why", "mistyped", "id", id+"-anew")...)
+		if name, _ := h.p.fact(id + "-anew"); name == "" {
+			t.Errorf("the corrected %s is gone", id)
+		}
+	}
+}
+
 // What the front desk wrote down about eligibility can be corrected as well.
 func TestTheEnrolmentIsCorrected(t *testing.T) {
 	shows(t, "correction-supersedes", "correction-raises-and-lifts")

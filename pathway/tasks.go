@@ -230,14 +230,16 @@ func (p *Pathway) sessionTasks(now time.Time) []Task {
 	return all
 }
 
-// recordFrom is from when a session's record is among what is awaited, though it is owed only from the session's end: with the last
-// reminder on its day, when kap is awake anyway, so that its therapist finds the form while the session goes on.
+// recordFrom is from when a session's record is among the tasks, though it is owed only from the session's end: so many hours before it
+// as the last reminder of its day, when kap is awake anyway for what is sent at any hour, or from its start where that day has none. Its
+// therapist finds the form while the session goes on.
 func (p *Pathway) recordFrom(a Appointment) time.Time {
-	least := 24
+	const aDay = 24
+	least := aDay
 	for _, r := range p.Protocol.Reminders {
 		least = min(least, r.HoursBefore)
 	}
-	if least == 24 {
+	if least == aDay {
 		return a.Start
 	}
 	return before(a.Start, least)
@@ -737,7 +739,7 @@ type Referral struct {
 
 func (m *Referral) record(p *Pathway, _ time.Time) (string, *Refusal) {
 	for _, r := range p.Referrals {
-		if r.To == m.To && r.Purpose == m.Purpose && (p.ending() == "" || !r.At.Before(p.endingSince())) {
+		if p.correcting == nil && r.To == m.To && r.Purpose == m.Purpose && (p.ending() == "" || !r.At.Before(p.endingSince())) {
 			return "this referral is on record", errAlreadySo
 		}
 	}

@@ -349,7 +349,11 @@ func (d *desk) printTasks(v *view, zone *time.Location) {
 		if t.Urgent {
 			lead = "URGENT, " + lead
 		}
-		d.say("%s", indented("  - ", lead+strings.TrimSuffix(t.What, ".")+"; due "+moment(t.Due, zone)+"."))
+		due := "; due " + moment(t.Due, zone) + "."
+		if t.Since.After(v.now) && t.Since.After(v.Status.AsOf) { // a session has yet to end
+			due = "; from " + moment(t.Since, zone) + " on" + due
+		}
+		d.say("%s", indented("  - ", lead+strings.TrimSuffix(t.What, ".")+due))
 		d.say("      %s", doneBy(v.Pathway, t.Key, t.Message))
 	}
 }

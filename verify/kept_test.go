@@ -201,7 +201,7 @@ func TestNudgesAreAsLateAsTheWorker(t *testing.T) {
 	}
 }
 
-// Whoever acknowledges once more, in the night, is told of it from the morning after the next one.
+// Whoever acknowledges once more, in the night, hears of it that morning all the same, and nothing is missing.
 func TestAcknowledgedTwice(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -118,7 +118,7 @@ func runBare() error {
 		return err
 	}
 	defer pool.Close()
-	if _, err := pool.Exec(context.Background(), `create schema bench; create table bench.said (number bigserial primary key, at timestamptz not null)`); err != nil {
+	if _, err := pool.Exec(context.Background(), `create schema if not exists bench; create table if not exists bench.said (number bigserial primary key, at timestamptz not null)`); err != nil {
 		return err
 	}
 	acts := &bareActivities{house, mail.NewSender(os.Getenv("SENDGRID_BASE_URL"), os.Getenv("SENDGRID_API_KEY"), 15*time.Second), pool}
