@@ -59,7 +59,7 @@ func measureHistory(ctx context.Context, h *house, r *report) error {
 	return nil
 }
 
-// retold is the first story so many times, each with a client and a therapist of its own.
+// retold is the first story so many times, each with a client and a therapist of its own, and each at other hours of the day.
 func retold(n int) ([]stories.Story, error) {
 	all, err := stories.Load("")
 	if err != nil {
@@ -84,6 +84,7 @@ func retold(n int) ([]stories.Story, error) {
 			"anna@", fmt.Sprintf("anna-%d@", i)).Replace(string(text))), &s); err != nil {
 			return nil, err
 		}
+		s.Messages[0].After = fmt.Sprintf("%dh", 30+8*i)
 		told = append(told, s)
 	}
 	return told, nil
