@@ -224,12 +224,22 @@ func (p *person) line(l stories.Line) {
 	}
 }
 
-// begins waits until a task is owed: the record of a session is awaited before its end.
+// begins waits until a task is owed: the record of a session is awaited before its end. What the pathway does by itself until then, or
+// at that very moment, comes first: amid faults its timer may be later than a message.
 func (p *person) begins(t pathway.TaskView, s pathway.Status) {
 	p.t.Helper()
-	if t.Since.After(s.AsOf) {
-		p.forward(t.Since)
+	for range 600 {
+		switch {
+		case !t.Since.After(s.AsOf):
+			return
+		case s.NextWake.IsZero() || s.NextWake.After(t.Since):
+			p.forward(t.Since)
+			return
+		}
+		p.forward(s.NextWake)
+		s = p.status()
 	}
+	p.t.Fatalf("%s waited for %s for 600 wakes: %s", p.code, t.Key, shown(s))
 }
 
 // answerCalls makes the telephone calls that the pathway asks for: no story tells of them, because they come of a mail that did not

@@ -254,11 +254,13 @@ func (t teller) line(ctx context.Context, n int, l Line) error {
 		if err != nil {
 			return err
 		}
-		if task, proposed := Asked(status, l); l.Unasked || task != nil {
-			if task != nil && task.Since.After(status.AsOf) {
-				if err := clock.FastForward(ctx, t.Temporal, t.id, task.Since); err != nil {
-					return err
-				}
+		task, proposed := Asked(status, l)
+		switch {
+		case l.Unasked, task != nil && !task.Since.After(status.AsOf):
+			return t.send(ctx, n, l, proposed, status)
+		case task != nil && (status.NextWake.IsZero() || status.NextWake.After(task.Since)):
+			if err := clock.FastForward(ctx, t.Temporal, t.id, task.Since); err != nil {
+				return err
 			}
 			return t.send(ctx, n, l, proposed, status)
 		}
