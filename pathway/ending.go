@@ -115,7 +115,7 @@ func (p *Pathway) endingWhy() string {
 	return why
 }
 
-// stopReview is the therapist's latest review that says stop; a dosing session given in spite of it does not take it back.
+// stopReview is the therapist's latest review by a moment that says stop; a dosing session given in spite of it does not take it back.
 func (p *Pathway) stopReview(at time.Time) *Review {
 	for i := len(p.Reviews) - 1; i >= 0; i-- {
 		if r := &p.Reviews[i]; r.Role == Therapist && r.Decision == StopReview && !r.At.After(at) {

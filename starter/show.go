@@ -350,7 +350,7 @@ func (d *desk) printTasks(v *view, zone *time.Location) {
 			lead = "URGENT, " + lead
 		}
 		due := "; due " + moment(t.Due, zone) + "."
-		if t.Since.After(v.now) && t.Since.After(v.Status.AsOf) { // a session has yet to end
+		if !d.hasCome(t.Since, v.Status.AsOf) { // a session has yet to end
 			due = "; from " + moment(t.Since, zone) + " on" + due
 		}
 		d.say("%s", indented("  - ", lead+strings.TrimSuffix(t.What, ".")+due))

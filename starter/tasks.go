@@ -114,10 +114,11 @@ func (d *desk) staff(label, id string) (practice.Staff, error) {
 }
 
 // isOverdue judges a task by our clock, or by its pathway's where that runs ahead, as a demo's does.
-func (d *desk) isOverdue(t records.TaskLine) bool { return d.hasCome(t.Due, t) }
+func (d *desk) isOverdue(t records.TaskLine) bool { return d.hasCome(t.Due, t.AsOf) }
 
-func (d *desk) hasCome(moment time.Time, t records.TaskLine) bool {
-	return !moment.After(d.now()) || !moment.After(t.AsOf)
+// hasCome says whether a moment has come, by our clock or by that of a pathway that was last written as of another.
+func (d *desk) hasCome(moment, asOf time.Time) bool {
+	return !moment.After(d.now()) || !moment.After(asOf)
 }
 
 // callsClient fits what somebody does by telephone.
@@ -143,7 +144,7 @@ func (d *desk) sayTasks(all []records.TaskLine) {
 			d.say("%s", indented("    ", clean("telephone: "+t.Phone)))
 		}
 		when := "since " + moment(t.Since, zone)
-		if !d.hasCome(t.Since, t) { // a session has yet to end
+		if !d.hasCome(t.Since, t.AsOf) { // a session has yet to end
 			when = "from " + moment(t.Since, zone) + " on"
 		}
 		if t.Due.After(t.Since) {

@@ -34,12 +34,12 @@ func measureHistory(ctx context.Context, h *house, r *report) error {
 	if err != nil {
 		return err
 	}
-	h, _, err = coldStart(ctx, h.options, "")
-	defer h.close()
+	own, _, err := coldStart(ctx, h.options, "")
+	defer own.close()
 	if err != nil {
 		return err
 	}
-	stage := stories.Stage{Temporal: h.client, Starter: filepath.Join(programs, "starter"), Env: h.env, Progress: filepath.Join(h.dir, "stories.json"), Out: io.Discard}
+	stage := stories.Stage{Temporal: own.client, Starter: filepath.Join(programs, "starter"), Env: own.env, Progress: filepath.Join(own.dir, "stories.json"), Out: io.Discard}
 	ends, err := stage.Tell(ctx, told)
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func measureHistory(ctx context.Context, h *house, r *report) error {
 		if s.Outcome != pathway.Completed || s.DosingDone != 3 {
 			return fmt.Errorf("%s ended as %q after %d dosing sessions", s.Pathway, s.Outcome, s.DosingDone)
 		}
-		c, err := h.cost(ctx, workflows.WorkflowID(s.Pathway))
+		c, err := own.cost(ctx, workflows.WorkflowID(s.Pathway))
 		if err != nil {
 			return err
 		}
