@@ -4,7 +4,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -38,11 +37,11 @@ type Activities struct {
 	swift swift
 }
 
-// CommitInput carries the pathway as JSON: a local activity runs beside the workflow, and must not share its memory.
+// CommitInput carries a clone of the pathway: a local activity runs beside the workflow, and must not share its memory.
 type CommitInput struct {
-	Pathway json.RawMessage `json:"pathway"`
-	Step    pathway.Step    `json:"step"`
-	Mail    time.Time       `json:"mail,omitzero"` // on the pathway's clock, as of when a local activity delivers what may go out; zero: nothing
+	Pathway *pathway.Pathway `json:"pathway"`
+	Step    pathway.Step     `json:"step"`
+	Mail    time.Time        `json:"mail,omitzero"` // on the pathway's clock, as of when a local activity delivers what may go out; zero: nothing
 }
 
 // CommitOutput is the records' answer to a step. Behind says that they hold another step at its number, or steps after it:
@@ -59,10 +58,7 @@ const CommitWithin = 10 * time.Second
 // Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
 // PostgreSQL adds, which may quote a row. It sends what the step lets go to the client at once, as [Activities.DeliverAtOnce] does.
 func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, error) {
-	var p pathway.Pathway
-	if err := json.Unmarshal(in.Pathway, &p); err != nil {
-		return CommitOutput{}, fmt.Errorf("pathway %s cannot be read", in.Step.Pathway)
-	}
+	p := in.Pathway.Clone() // it may be tried again
 	begun := time.Now()
 	until := begun.Add(atOnceWithin)
 	local := activity.GetInfo(ctx).IsLocalActivity
@@ -76,7 +72,7 @@ func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, 
 		within, cancel = context.WithTimeout(ctx, CommitWithin)
 	}
 	defer cancel()
-	out, claimed, err := a.Store.CommitAndClaim(within, a.Practice.Calendar(), a.Form, &p, in.Step, mailing, lease)
+	out, claimed, err := a.Store.CommitAndClaim(within, a.Practice.Calendar(), a.Form, p, in.Step, mailing, lease)
 	var delivered []Delivered
 	if !mailing.IsZero() {
 		delivered = a.sendClaimed(ctx, until, p.Code, mailing, claimed, begun)

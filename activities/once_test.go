@@ -275,11 +275,7 @@ func (c *course) settle() {
 	c.now = c.now.Add(10 * time.Minute)
 	for _, p := range c.people {
 		for step, _ := p.Due(c.now); step != nil; step, _ = p.Due(c.now) {
-			state, err := json.Marshal(p)
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			out, err := run[activities.CommitOutput](c.o.environment(), c.o.acts.Commit, activities.CommitInput{Pathway: state, Step: *step})
+			out, err := run[activities.CommitOutput](c.o.environment(), c.o.acts.Commit, activities.CommitInput{Pathway: p, Step: *step})
 			if err != nil {
 				c.t.Fatal(err)
 			}

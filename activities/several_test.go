@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -173,11 +172,7 @@ func (o *post) rebook() (sent, steps int) {
 		if step == nil {
 			return sent, steps
 		}
-		state, err := json.Marshal(o.p)
-		if err != nil {
-			o.t.Fatal(err)
-		}
-		in := activities.CommitInput{Pathway: state, Step: *step, Mail: at}
+		in := activities.CommitInput{Pathway: o.p, Step: *step, Mail: at}
 		out := o.locally(in)
 		o.p.Settle(*step, out.Answer)
 		if next, _ := o.p.Due(at); next != nil && len(out.Delivered) > 0 {

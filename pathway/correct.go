@@ -43,10 +43,7 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 	case m.Happened.After(now):
 		return "", refuse(BadValue, "correct: happened: found %s, which is in the future", p.clockTime(m.Happened))
 	}
-	q, err := p.clone()
-	if err != nil {
-		return "", refuse(BadValue, "correct: %v", err)
-	}
+	q := p.Clone()
 	q.drop(name, m.Entry)
 	what := "void"
 	if !m.Void {
@@ -77,10 +74,7 @@ func (m *Correction) enrolment(p *Pathway, now time.Time) (string, *Refusal) {
 	if m.Role == Coordinator && slices.ContainsFunc(m.fields, func(f member) bool { return f.name == "findings" }) {
 		return "", refuse(WrongPerson, "correct: by: found %s, who is this pathway's coordinator; findings are corrected by a clinician (%s)", m.By, p.who(clinicians))
 	}
-	q, err := p.clone()
-	if err != nil {
-		return "", refuse(BadValue, "correct: %v", err)
-	}
+	q := p.Clone()
 	text, err := json.Marshal(p.Eligibility)
 	if err != nil {
 		return "", refuse(BadValue, "correct: %v", err)
@@ -163,16 +157,6 @@ func (p *Pathway) owesAnew(before *Pathway, now time.Time) {
 			p.Nudges = slices.DeleteFunc(p.Nudges, func(n Nudge) bool { return n.About == t.Key })
 		}
 	}
-}
-
-// clone is a copy that shares nothing.
-func (p *Pathway) clone() (*Pathway, error) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	var q Pathway
-	return &q, json.Unmarshal(text, &q)
 }
 
 // fact finds an entry that can be corrected, by its id, with the name of its message.

@@ -231,6 +231,13 @@ func (h *history) work() {
 		}
 		h.check(h.w.stepped(h.p, *step, a))
 	}
+	if h.spoken%16 == 1 {
+		p, err := continued(h.p)
+		if err != nil {
+			h.fail("it cannot continue as new: %v", err)
+		}
+		h.p = p
+	}
 	h.check(h.w.calendar(h.p, h.now))
 	h.check(h.w.followed(h.p, h.now))
 	h.check(h.w.resolved(h.p, h.now))
@@ -415,10 +422,7 @@ func (h *history) oneTurn() {
 // restored lets some days pass, as they do when nobody says anything, and loses them: the pathway is as it was, and it is later.
 func (h *history) restored() {
 	was, to := h.p, h.now
-	lost, err := was.clone()
-	if err != nil {
-		h.fail("%v", err)
-	}
+	lost := was.Clone()
 	until := to.Add(time.Duration(h.Int(1, 120)) * time.Hour)
 	h.p = lost
 	for wake := (Wake{At: to}); !wake.At.IsZero() && !wake.At.After(until); h.now = wake.At {

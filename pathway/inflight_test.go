@@ -16,17 +16,12 @@ func (h *house) during(say func()) {
 	if step == nil {
 		h.t.Fatal("no step is due")
 	}
-	written, err := h.p.clone()
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	written := h.p.Clone()
 	written.Pending = nil
 	answer := h.answer(*step)
 	say()
 	written.Settle(*step, answer)
-	if h.p, err = h.p.Onto(written, *step); err != nil {
-		h.t.Fatal(err)
-	}
+	h.p = h.p.Onto(written, *step)
 	h.steps, h.answers = append(h.steps, *step), append(h.answers, answer)
 	h.journal = append(h.journal, step.Entries...)
 	h.work()
@@ -107,20 +102,14 @@ func TestASessionRecordedWhileItsCancellationIsWrittenIsADeviation(t *testing.T)
 func TestAMessageIsKnownAgainHoweverItIsEscaped(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	written, err := h.p.clone()
-	if err != nil {
-		t.Fatal(err)
-	}
+	written := h.p.Clone()
 	raw := []byte(`{"by": "t-lane", "cause": "concern", "reason": "A & B, <C>", "id": "m-1"}`)
 	if _, err := h.p.Record("hold", raw, h.now); err != nil {
 		t.Fatal(err)
 	}
 	step, _ := h.p.Due(h.now)
 	written.Settle(*step, h.answer(*step))
-	next, err := h.p.Onto(written, *step)
-	if err != nil {
-		t.Fatal(err)
-	}
+	next := h.p.Onto(written, *step)
 	if reply, err := next.Record("hold", raw, h.now.Add(time.Minute)); err != nil || reply.Result != AlreadySo {
 		t.Errorf("found %+v, %v, expected that it was taken before", reply, err)
 	}

@@ -250,11 +250,8 @@ func (p *Pathway) adopt(s Step) {
 // Resume is a pathway as the records have it, with what people have said since. It is for a run that finds itself behind the
 // records: after a reset, Temporal sends old messages again, and they are judged then without what had followed from the
 // earlier ones. What is stored already, as stored says, is not taken a second time. It leaves both pathways as they are.
-func (p *Pathway) Resume(written *Pathway, stored []Entry) (*Pathway, error) {
-	q, err := written.clone()
-	if err != nil {
-		return nil, err
-	}
+func (p *Pathway) Resume(written *Pathway, stored []Entry) *Pathway {
+	q := written.Clone()
 	stored = slices.Clone(stored)
 	for _, e := range p.Pending {
 		if e.Message == nil {
@@ -268,16 +265,13 @@ func (p *Pathway) Resume(written *Pathway, stored []Entry) (*Pathway, error) {
 			q.NobodyHeard() // it was answered as recorded, and cannot be
 		}
 	}
-	return q, nil
+	return q
 }
 
 // Onto is the pathway as the records have it once a step of it is written, with what people have said while that was under way: so
 // a run arrives where a fold of the written steps does. What was answered as recorded, and can no longer be, raises attention.
-func (p *Pathway) Onto(written *Pathway, s Step) (*Pathway, error) {
-	q, err := written.clone()
-	if err != nil {
-		return nil, err
-	}
+func (p *Pathway) Onto(written *Pathway, s Step) *Pathway {
+	q := written.Clone()
 	q.Refused = p.Refused
 	for _, e := range p.Pending {
 		if slices.ContainsFunc(s.Entries, func(theirs Entry) bool { return same(e, theirs) }) {
@@ -302,7 +296,7 @@ func (p *Pathway) Onto(written *Pathway, s Step) (*Pathway, error) {
 		}
 	}
 	q.Woken = later(q.Woken, p.Woken)
-	return q, nil
+	return q
 }
 
 // sameMessage says whether two messages of one name are one. One without a time of its own gets that of its arrival, which a

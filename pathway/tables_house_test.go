@@ -10,12 +10,8 @@ import (
 // fork is a copy of a house that shares nothing: many rows of a table begin where one story has led.
 func (h *house) fork(t fataler) *house {
 	t.Helper()
-	p, err := h.p.clone()
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := *h
-	c.t, c.p = t, p
+	c.t, c.p = t, h.p.Clone()
 	c.journal, c.mails, c.steps = slices.Clone(h.journal), slices.Clone(h.mails), slices.Clone(h.steps)
 	c.answers, c.settled, c.taken = slices.Clone(h.answers), slices.Clone(h.settled), slices.Clone(h.taken)
 	return &c

@@ -3,7 +3,6 @@
 package workflows
 
 import (
-	"encoding/json"
 	"math"
 	"regexp"
 	"slices"
@@ -51,11 +50,7 @@ const withoutEnd = math.MaxInt32
 // when it continues as new. A request to cancel it, one click away in Temporal's UI, is written down and not followed: a
 // client is never dropped by a click.
 func Pathway(ctx workflow.Context, state pathway.Pathway) error {
-	written, err := state.Resume(&state, nil)
-	if err != nil {
-		return err
-	}
-	r := &run{p: &state, written: written, sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
+	r := &run{p: &state, written: state.Resume(&state, nil), sending: map[string]bool{}, waiting: map[string]*pathway.Settled{}}
 	asked := ctx
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := r.listen(ctx); err != nil {
@@ -181,13 +176,9 @@ func (r *run) take(ctx workflow.Context, name string, raw []byte) (pathway.Reply
 // commit writes a step and settles what comes back. While PostgreSQL is away it waits, and says so; nothing is dosed,
 // booked or mailed meanwhile, but messages are taken.
 func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
-	p := *r.p
+	p := r.p.Clone()
 	p.Pending = nil // the step has them
-	state, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	in := activities.CommitInput{Pathway: state, Step: step}
+	in := activities.CommitInput{Pathway: p, Step: step}
 	if len(r.sending) == 0 { // else one of them may be on its way
 		in.Mail = now(ctx)
 	}
@@ -203,11 +194,7 @@ func (r *run) commit(ctx workflow.Context, step pathway.Step) error {
 		r.heard = r.asked
 	}
 	_, settled := r.written.Settle(step, out.Answer)
-	next, err := r.p.Onto(r.written, step)
-	if err != nil {
-		return err
-	}
-	r.p = next
+	r.p = r.p.Onto(r.written, step)
 	r.hearOf(ctx, out.Delivered)
 	r.answer(settled)
 	return nil
@@ -232,11 +219,8 @@ func (r *run) catchUp(ctx workflow.Context) error {
 			break
 		}
 	}
-	p, err := r.p.Resume(r.written, stored)
-	if err == nil {
-		r.p = p
-	}
-	return err
+	r.p = r.p.Resume(r.written, stored)
+	return nil
 }
 
 // answer tells those who wait for the calendar.

@@ -103,11 +103,7 @@ type ready struct {
 }
 
 func (r ready) Commit(_ context.Context, in activities.CommitInput) (activities.CommitOutput, error) {
-	var p pathway.Pathway
-	if err := json.Unmarshal(in.Pathway, &p); err != nil {
-		return activities.CommitOutput{}, err
-	}
-	a, err := r.answer(&p, in.Step)
+	a, err := r.answer(in.Pathway, in.Step)
 	return activities.CommitOutput{Answer: a}, err
 }
 

@@ -1,0 +1,78 @@
+package pathway
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestACloneIsEqualAndSharesNothing(t *testing.T) {
+	t.Parallel()
+	p := new(Pathway)
+	populate(reflect.ValueOf(p).Elem(), 0)
+	q := p.Clone()
+	if !reflect.DeepEqual(p, q) {
+		t.Error("the clone is another than the pathway")
+	}
+	shared(t, "Pathway", reflect.ValueOf(p).Elem(), reflect.ValueOf(q).Elem())
+
+	if q := new(Pathway).Clone(); !reflect.DeepEqual(q, new(Pathway)) {
+		t.Errorf("the clone of an empty pathway: %+v", q)
+	}
+}
+
+// populate gives every pointer something to point to, and every slice elements.
+func populate(v reflect.Value, depth int) {
+	switch {
+	case !v.CanSet() || depth > 12: // a fact may hold one
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Date(2026, 2, 2, 14, 0, 0, 0, time.UTC)))
+	case v.Kind() == reflect.String:
+		v.SetString(fmt.Sprint("at depth ", depth))
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		populate(v.Elem(), depth+1)
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 3))
+		for i := range v.Len() {
+			populate(v.Index(i), depth+1)
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			populate(v.Field(i), depth+1)
+		}
+	}
+}
+
+// shared finds memory that both values refer to, and kinds of values of which nobody has thought.
+func shared(t *testing.T, at string, a, b reflect.Value) {
+	t.Helper()
+	switch a.Kind() {
+	case reflect.Pointer:
+		if !a.IsNil() {
+			if a.Pointer() == b.Pointer() {
+				t.Errorf("%s is shared", at)
+			}
+			shared(t, at, a.Elem(), b.Elem())
+		}
+	case reflect.Slice:
+		if a.Len() > 0 && a.Pointer() == b.Pointer() {
+			t.Errorf("%s is shared", at)
+		}
+		for i := range a.Len() {
+			shared(t, fmt.Sprintf("%s[%d]", at, i), a.Index(i), b.Index(i))
+		}
+	case reflect.Struct:
+		if a.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range a.NumField() {
+			shared(t, at+"."+a.Type().Field(i).Name, a.Field(i), b.Field(i))
+		}
+	case reflect.Map, reflect.Interface, reflect.Func, reflect.Chan:
+		if !a.IsNil() {
+			t.Errorf("%s: found a %s, expected what Clone copies", at, a.Kind())
+		}
+	}
+}
