@@ -36,58 +36,68 @@ func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form path
 // CommitAndClaim is Commit and, where it writes the step and no other is due at that moment, which might take a mail back, a [Store.Claim]
 // on each mail to the client that may go out then, all in one transaction.
 func (s *Store) CommitAndClaim(ctx context.Context, calendar pathway.Calendar, form pathway.ConsentDocument, p *pathway.Pathway, step pathway.Step, at time.Time, lease time.Duration) (Committed, []Claimed, error) {
-	var claimed []Claimed
 	out := Committed{Step: step, Last: step.Number}
-	err := s.inTransaction(ctx, func(tx pgx.Tx) error {
-		var client string
-		var last int
-		var lastDigest string
-		var restored *string
-		var to *time.Time
-		end := chain{pathway: step.Pathway}
-		err := tx.QueryRow(ctx, `
-			select client, last_step, last_digest, journal_number, journal_hash, r.id, r.restored_to from pathway p left join restored r on r.id = p.unheard
-			where code = $1 for update of p`, step.Pathway).Scan(&client, &last, &lastDigest, &end.number, &end.hash, &restored, &to)
-		if err != nil {
-			return missing(err, "pathway %s", step.Pathway)
-		}
-		if step.Number <= last {
-			stored, err := storedStep(ctx, tx, step.Pathway, step.Number)
-			if err == nil {
-				out = stored
-				out.Last = last
-				return nil
-			}
-			if !errors.Is(err, ErrNotFound) {
-				return err
-			}
-		}
-		out.Answer.Gap = step.Number != last+1 || step.Previous != lastDigest
-		if out.Answer.Restored = unheard(restored, to); out.Answer.Restored == nil { // or the pathway looks again before it acts
-			if out.Answer.Acts, err = answer(ctx, tx, calendar, p, client, step); err != nil {
-				return err
-			}
-		}
-		if p.Outdates(form) {
-			out.Answer.Form = &form
-		}
-		done, _ := p.Settle(step, out.Answer)
-		var doubled []string
-		if out.Answer.Gap {
-			if doubled, err = givenAway(ctx, tx, p, client); err != nil {
-				return err
-			}
-			for _, name := range doubled {
-				done = append(done, pathway.Entry{Kind: pathway.Done, Name: doubleBooked, At: step.At, Recorded: step.At, Text: name + " was booked, and its time was given away while the records had lost it; move one of the two"})
-			}
-		}
-		if err := write(ctx, tx, p, client, step, out.Answer, end, append(slices.Clone(step.Entries), done...), doubled); err != nil {
-			return err
-		}
-		claimed, err = claimWritten(ctx, tx, p, at, lease)
-		return err
-	})
+	tx, err := s.pool.Acquire(ctx)
 	if err != nil {
+		return out, nil, err
+	}
+	defer tx.Release() // it closes a connection on which an error has left the transaction open
+
+	// Each message to PostgreSQL and back takes as long as a statement: the first two go out as one, and all that is written as another.
+	var client string
+	var last int
+	var lastDigest string
+	var restored *string
+	var to *time.Time
+	end := chain{pathway: step.Pathway}
+	first := &pgx.Batch{}
+	first.Queue(`begin`)
+	first.Queue(`
+		select client, last_step, last_digest, journal_number, journal_hash, r.id, r.restored_to from pathway p left join restored r on r.id = p.unheard
+		where code = $1 for update of p`, step.Pathway).QueryRow(func(row pgx.Row) error {
+		return missing(row.Scan(&client, &last, &lastDigest, &end.number, &end.hash, &restored, &to), "pathway %s", step.Pathway)
+	})
+	if err := tx.SendBatch(ctx, first).Close(); err != nil {
+		return out, nil, err
+	}
+	if step.Number <= last {
+		stored, err := storedStep(ctx, tx, step.Pathway, step.Number)
+		if err == nil {
+			stored.Last = last
+			_, err = tx.Exec(ctx, `rollback`)
+			return stored, nil, err
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return out, nil, err
+		}
+	}
+	out.Answer.Gap = step.Number != last+1 || step.Previous != lastDigest
+	if out.Answer.Restored = unheard(restored, to); out.Answer.Restored == nil { // or the pathway looks again before it acts
+		if out.Answer.Acts, err = answer(ctx, tx, calendar, p, client, step); err != nil {
+			return out, nil, err
+		}
+	}
+	if p.Outdates(form) {
+		out.Answer.Form = &form
+	}
+	done, _ := p.Settle(step, out.Answer)
+	var doubled []string
+	if out.Answer.Gap {
+		if doubled, err = givenAway(ctx, tx, p, client); err != nil {
+			return out, nil, err
+		}
+		for _, name := range doubled {
+			done = append(done, pathway.Entry{Kind: pathway.Done, Name: doubleBooked, At: step.At, Recorded: step.At, Text: name + " was booked, and its time was given away while the records had lost it; move one of the two"})
+		}
+	}
+	b := &pgx.Batch{}
+	if err := write(b, p, client, step, out.Answer, end, append(slices.Clone(step.Entries), done...), doubled); err != nil {
+		return out, nil, err
+	}
+	var claimed []Claimed
+	claimWritten(b, p, at, lease, &claimed)
+	b.Queue(`commit`)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return out, nil, err
 	}
 	return out, claimed, nil
@@ -109,7 +119,7 @@ func (s *Store) Stored(ctx context.Context, code string, after, n int) ([]Commit
 	})
 }
 
-func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Committed, error) {
+func storedStep(ctx context.Context, tx statements, code string, number int) (Committed, error) {
 	var body, answer []byte
 	var out Committed
 	err := tx.QueryRow(ctx, `select body, answer from step where pathway = $1 and number = $2`, code, number).Scan(&body, &answer)
@@ -120,7 +130,7 @@ func storedStep(ctx context.Context, tx pgx.Tx, code string, number int) (Commit
 }
 
 // answer asks the world: the calendar for a place, the outbox for a mail that is taken back, and for what became of mail.
-func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathway.Pathway, client string, step pathway.Step) ([]pathway.ActAnswer, error) {
+func answer(ctx context.Context, tx statements, calendar pathway.Calendar, p *pathway.Pathway, client string, step pathway.Step) ([]pathway.ActAnswer, error) {
 	answers := make([]pathway.ActAnswer, len(step.Acts))
 	if err := lockMails(ctx, tx, p.Code, step); err != nil {
 		return nil, err
@@ -161,7 +171,7 @@ func answer(ctx context.Context, tx pgx.Tx, calendar pathway.Calendar, p *pathwa
 }
 
 // busy lists when the therapist or the client is taken, and keeps both calendars locked until the transaction ends.
-func busy(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, act pathway.Act) ([]pathway.Span, error) {
+func busy(ctx context.Context, tx statements, p *pathway.Pathway, client string, act pathway.Act) ([]pathway.Span, error) {
 	if err := lockCalendars(ctx, tx, p, client); err != nil {
 		return nil, err
 	}
@@ -183,7 +193,7 @@ func busy(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, act
 	return spans, err
 }
 
-func lockCalendars(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string) error {
+func lockCalendars(ctx context.Context, tx statements, p *pathway.Pathway, client string) error {
 	locks := []string{"client " + client, "therapist " + p.CareTeam.Therapist}
 	for _, lock := range locks { // always in this order, so that no two transactions wait for each other
 		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, lock); err != nil {
@@ -201,7 +211,7 @@ const doubleBooked = "double-booked"
 const begun = "begun"
 
 // givenAway lists the pathway's appointments whose time somebody else has by now.
-func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string) ([]string, error) {
+func givenAway(ctx context.Context, tx statements, p *pathway.Pathway, client string) ([]string, error) {
 	if err := lockCalendars(ctx, tx, p, client); err != nil {
 		return nil, err
 	}
@@ -225,7 +235,7 @@ func givenAway(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string
 
 // lockMails locks the mails that a step takes back or sends again in the order in which [Store.SettleMail] locks those of one claim: a digest
 // of yesterday and today's may be among both.
-func lockMails(ctx context.Context, tx pgx.Tx, code string, step pathway.Step) error {
+func lockMails(ctx context.Context, tx statements, code string, step pathway.Step) error {
 	var keys []string
 	for _, act := range step.Acts {
 		if act.Do == pathway.WithdrawDeed || act.Do == pathway.ResendDeed {
@@ -240,7 +250,7 @@ func lockMails(ctx context.Context, tx pgx.Tx, code string, step pathway.Step) e
 }
 
 // withdraw takes a mail back that has not gone out, and says where it is.
-func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatus, error) {
+func withdraw(ctx context.Context, tx statements, code, key string) (pathway.MailStatus, error) {
 	var status pathway.MailStatus
 	err := tx.QueryRow(ctx, `
 		update mail set
@@ -255,7 +265,7 @@ func withdraw(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailSta
 }
 
 // resend lets a mail go out again of which nobody knows whether it went out, and says where it is.
-func resend(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatus, error) {
+func resend(ctx context.Context, tx statements, code, key string) (pathway.MailStatus, error) {
 	var status pathway.MailStatus
 	err := tx.QueryRow(ctx, `
 		update mail set
@@ -268,7 +278,7 @@ func resend(ctx context.Context, tx pgx.Tx, code, key string) (pathway.MailStatu
 	return status, err
 }
 
-func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, end chain, entries []pathway.Entry, doubled []string) error {
+func write(b *pgx.Batch, p *pathway.Pathway, client string, step pathway.Step, a pathway.Answer, end chain, entries []pathway.Entry, doubled []string) error {
 	body, err := json.Marshal(step)
 	if err != nil {
 		return err
@@ -277,14 +287,12 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 	if err != nil {
 		return err
 	}
-	b := &pgx.Batch{}
 	b.Queue(`insert into step (pathway, number, digest, body, answer) values ($1, $2, $3, $4, $5)`, p.Code, step.Number, step.Digest(), body, answered)
 	for _, e := range entries {
 		if err := end.add(b, step.Number, e); err != nil {
 			return err
 		}
 	}
-	end.keep(b)
 	for _, x := range p.Appointments {
 		if !a.Gap && !slices.ContainsFunc(step.Acts, func(act pathway.Act) bool {
 			return act.Do != pathway.WithdrawDeed && (act.Session == x.Name || act.Paired == x.Name)
@@ -319,14 +327,11 @@ func write(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, client string, st
 	if a.Restored != nil {
 		b.Queue(`update pathway set unheard = null where code = $1`, p.Code)
 	}
-	if err := project(b, p, step); err != nil {
-		return err
-	}
-	return tx.SendBatch(ctx, b).Close()
+	return project(b, p, step, end)
 }
 
-// project writes the read model: where the pathway is and what is owed, as of the step.
-func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
+// project writes the read model: where the pathway is and what is owed, as of the step; and where its journal ends.
+func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step, end chain) error {
 	status := p.Status(step.At)
 	status.NextWake = p.LooksAgain() // by then there is another step; mails go out without one
 	text, err := json.Marshal(status)
@@ -343,20 +348,32 @@ func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step) error {
 	}
 	b.Queue(`
 		update pathway set last_step = greatest(last_step, $2), last_digest = $3, phase = $4, outcome = $5, attention = $6, waiting_on = $7,
-			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14, mailing = $15
+			dosing_done = $8, next_session = $9, next_wake = $10, as_of = $11, status = $12, therapist = $13, prescriber = $14, mailing = $15,
+			journal_number = $16, journal_hash = $17
 		where code = $1`,
-		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber, p.Mailable())
-	b.Queue(`delete from task where pathway = $1`, p.Code)
-	for _, t := range status.Tasks {
-		who := make([]string, len(t.Who))
-		for i, r := range t.Who {
-			who[i] = string(r)
-		}
-		b.Queue(`insert into task (pathway, key, who, what, since, due, urgent, message) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			p.Code, t.Key, who, storable(t.What), t.Since, t.Due, t.Urgent, t.Message)
+		p.Code, step.Number, step.Digest(), status.Phase, status.Outcome, status.Attention, waiting, status.DosingDone, next, orNull(status.NextWake), step.At, text, p.CareTeam.Therapist, p.CareTeam.Prescriber, p.Mailable(), end.number, end.hash)
+	tasks := make([]task, len(status.Tasks))
+	for i, t := range status.Tasks {
+		tasks[i] = task{t.Key, t.Who, storable(t.What), t.Since, t.Due, t.Urgent, t.Message}
 	}
+	// Most steps change few of them.
+	b.Queue(`delete from task t where pathway = $1 and not exists (select from `+owed+` where n = row(t.key, t.who, t.what, t.since, t.due, t.urgent, t.message))`, p.Code, tasks)
+	b.Queue(`insert into task (pathway, key, who, what, since, due, urgent, message) select $1, n.* from `+owed+` on conflict do nothing`, p.Code, tasks)
 	return nil
 }
+
+// task is a row of the table of that name, as owed reads it.
+type task struct {
+	Key     string         `json:"key"`
+	Who     []pathway.Role `json:"who"`
+	What    string         `json:"what"`
+	Since   time.Time      `json:"since"`
+	Due     time.Time      `json:"due"`
+	Urgent  bool           `json:"urgent"`
+	Message string         `json:"message"`
+}
+
+const owed = `json_to_recordset($2::json) as n(key text, who text[], what text, since timestamptz, due timestamptz, urgent boolean, message text)`
 
 func orNull(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -211,7 +211,7 @@ func (s *Store) HearsNoNews(ctx context.Context, code string) error {
 
 // tellNews is what a pathway has yet to hear of its mail, in the order in which it was learned of. With the step that is being written
 // it has heard.
-func tellNews(ctx context.Context, tx pgx.Tx, code string) ([]pathway.News, error) {
+func tellNews(ctx context.Context, tx statements, code string) ([]pathway.News, error) {
 	rows, err := tx.Query(ctx, `
 		with next as (select id from mail_event where pathway = $1 and unheard order by number limit $2 for update),
 		told as (update mail_event e set unheard = false from next where e.id = next.id returning e.*)

@@ -131,21 +131,20 @@ func (c *Claimed) reader(row pgx.Row) error {
 
 // claimWritten claims what a pathway that has just been written, and is still locked, lets go to its client at a moment. While mail is
 // held it leaves all to [Store.Claim], which knows who is to try.
-func claimWritten(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, at time.Time, lease time.Duration) ([]Claimed, error) {
+func claimWritten(b *pgx.Batch, p *pathway.Pathway, at time.Time, lease time.Duration, claimed *[]Claimed) {
 	if at.IsZero() || len(p.Outbox) == 0 {
-		return nil, nil
+		return
 	}
 	if next, _ := p.Due(at); next != nil {
-		return nil, nil
+		return
 	}
-	b := &pgx.Batch{}
-	var claimed []Claimed
+	mails := slices.DeleteFunc(p.Sendable(at), func(m pathway.Mail) bool { return m.Staff != "" })
+	if len(mails) == 0 {
+		return
+	}
 	client := Claimed{code: p.Code}
 	b.Queue(mailReader, p.Code).QueryRow(client.reader)
-	for _, m := range p.Sendable(at) {
-		if m.Staff != "" {
-			continue
-		}
+	for _, m := range mails {
 		b.Queue(claiming(`exists (select from mail_held) or not (`+mailStands+`)`), p.Code, m.Key, lease, p.Steps).QueryRow(func(row pgx.Row) error {
 			c := client
 			_, err := c.scan(row)
@@ -153,15 +152,10 @@ func claimWritten(ctx context.Context, tx pgx.Tx, p *pathway.Pathway, at time.Ti
 				return nil
 			}
 			c.Zone = cmp.Or(c.Mail.Zone, c.Zone)
-			claimed = append(claimed, c)
+			*claimed = append(*claimed, c)
 			return err
 		})
 	}
-	if b.Len() == 1 {
-		return nil, nil
-	}
-	err := tx.SendBatch(ctx, b).Close()
-	return claimed, err
 }
 
 // standing looks, under the lock under which steps are written, whether what a client's mail says still stands and mail still goes to them, and which step was

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/tern/v2/migrate"
 )
@@ -77,6 +78,13 @@ func missing(err error, what string, args ...any) error {
 		return fmt.Errorf("%s: %w", fmt.Sprintf(what, args...), ErrNotFound)
 	}
 	return err
+}
+
+// statements is what a transaction is made of: pgx's own, or a connection on which one was begun.
+type statements interface {
+	querier
+	rowQuerier
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
 type querier interface {
