@@ -2,6 +2,7 @@ package pathway
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -49,6 +50,7 @@ type MessageType struct {
 	// Bare is the part of the example that holds in every case, where the rest depends on the case.
 	Bare string
 	make func() message
+	form []member // what [Pathway.ExampleFor] fills in
 }
 
 // Description is what Temporal's UI and `temporal workflow metadata` show beside the name.
@@ -196,8 +198,25 @@ func Messages() []MessageType {
 	}
 }
 
-// contract keeps the lines: they are asked for with every message.
-var contract = sync.OnceValue(Messages)
+// contract keeps the lines: they are asked for with every message, and their forms with every task.
+var contract = sync.OnceValue(func() []MessageType {
+	all := Messages()
+	for i := range all {
+		all[i].form = all[i].blank()
+	}
+	return all
+})
+
+// blank is the example with what somebody has to say left open.
+func (m MessageType) blank() []member {
+	members, _ := object([]byte(cmp.Or(m.Bare, m.Example)))
+	for _, t := range m.Takes() {
+		if i := slices.IndexFunc(members, func(m member) bool { return m.name == t.Name }); i >= 0 && t.open() != "" {
+			members[i].raw, _ = unescaped(t.open())
+		}
+	}
+	return members
+}
 
 // Message finds a line of the contract by its name; its Name is empty where there is none.
 func Message(name string) MessageType {
@@ -466,26 +485,15 @@ func journalled(raw []byte) json.RawMessage {
 // says in this case. What somebody decides, has seen or attests to is left open: a form that came with it could be sent by
 // whoever has not looked.
 func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
-	kind := Message(name)
-	text := kind.Example
-	if kind.Bare != "" {
-		text = kind.Bare
-	}
-	members, err := object([]byte(text))
-	if err != nil {
-		return text
+	members := slices.Clone(Message(name).form)
+	if members == nil {
+		return ""
 	}
 	with = append([]Field{{"by", p.CareTeam.id(by)}}, with...)
 	if name == consentGate {
 		form := p.newestForm()
 		with = append(with, Field{"document_version", form.Version}, Field{"document_sha256", form.SHA256},
 			Field{"evidence", p.Diagnosis.Evidence()})
-	}
-	for _, t := range kind.Takes() {
-		said := slices.ContainsFunc(with, func(f Field) bool { return f.Name == t.Name })
-		if i := slices.IndexFunc(members, func(m member) bool { return m.name == t.Name }); i >= 0 && !said && t.open() != "" {
-			with = append(with, Field{t.Name, t.open()})
-		}
 	}
 	for _, f := range with {
 		raw, err := unescaped(f.Value)
@@ -504,7 +512,8 @@ func (p *Pathway) ExampleFor(name string, by Role, with ...Field) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%q: %s", m.name, m.raw)
+		b.WriteString(`"` + m.name + `": `)
+		b.Write(m.raw)
 	}
 	b.WriteString("}")
 	return b.String()
