@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -35,6 +36,9 @@ type Activities struct {
 
 	said  seldom
 	swift swift
+
+	opened   sync.Once
+	calendar pathway.Calendar // the practice's
 }
 
 // CommitInput carries a clone of the pathway: a local activity runs beside the workflow, and must not share its memory.
@@ -72,7 +76,8 @@ func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, 
 		within, cancel = context.WithTimeout(ctx, CommitWithin)
 	}
 	defer cancel()
-	out, claimed, err := a.Store.CommitAndClaim(within, a.Practice.Calendar(), a.Form, p, in.Step, mailing, lease)
+	a.opened.Do(func() { a.calendar = a.Practice.Calendar() })
+	out, claimed, err := a.Store.CommitAndClaim(within, a.calendar, a.Form, p, in.Step, mailing, lease)
 	var delivered []Delivered
 	if !mailing.IsZero() {
 		delivered = a.sendClaimed(ctx, until, p.Code, mailing, claimed, begun)

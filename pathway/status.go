@@ -184,13 +184,18 @@ func (p *Pathway) nextSession(now time.Time) *Session {
 
 // recorded are the latest entries that a correction can supersede, the latest first.
 func (p *Pathway) recorded() []RecordedEntry {
-	all := []RecordedEntry{}
+	const shown = 8
+	latest := make([]RecordedEntry, 0, shown+1)
 	p.facts(func(name string, m message) {
 		e := m.envelope()
-		all = append(all, RecordedEntry{ID: e.ID, Name: name, By: e.By, At: e.At})
+		at := len(latest)
+		for at > 0 && latest[at-1].At.Before(e.At) {
+			at--
+		}
+		latest = slices.Insert(latest, at, RecordedEntry{ID: e.ID, Name: name, By: e.By, At: e.At})
+		latest = latest[:min(len(latest), shown)]
 	})
-	slices.SortStableFunc(all, func(a, b RecordedEntry) int { return b.At.Compare(a.At) })
-	return all[:min(len(all), 8)]
+	return latest
 }
 
 // Next says in a sentence what happens next.

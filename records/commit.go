@@ -95,13 +95,20 @@ func (s *Store) CommitAndClaim(ctx context.Context, calendar pathway.Calendar, f
 		return out, nil, err
 	}
 	var claimed []Claimed
-	claimWritten(b, p, at, lease, &claimed)
+	if !claimWritten(b, p, at, lease, &claimed) {
+		b.Queue(unforced)
+	}
 	b.Queue(`commit`)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return out, nil, err
 	}
 	return out, claimed, nil
 }
+
+// unforced leaves it to Temporal to have a step on the disk, where kap's database says that Temporal's is in the same cluster. Nobody gets
+// an answer, and no workflow goes on, before Temporal has written that down; and PostgreSQL writes to the disk in the order in which
+// it commits. A claim on a mail is forced: the mail goes out before Temporal writes anything.
+const unforced = `select set_config('synchronous_commit', 'off', true) where current_setting('kap.with_temporal', true) = 'yes'`
 
 // Stored reads the steps of a pathway that follow a number, at most n of them.
 func (s *Store) Stored(ctx context.Context, code string, after, n int) ([]Committed, error) {

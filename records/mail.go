@@ -130,17 +130,17 @@ func (c *Claimed) reader(row pgx.Row) error {
 }
 
 // claimWritten claims what a pathway that has just been written, and is still locked, lets go to its client at a moment. While mail is
-// held it leaves all to [Store.Claim], which knows who is to try.
-func claimWritten(b *pgx.Batch, p *pathway.Pathway, at time.Time, lease time.Duration, claimed *[]Claimed) {
+// held it leaves all to [Store.Claim], which knows who is to try. It says whether there is anything to claim.
+func claimWritten(b *pgx.Batch, p *pathway.Pathway, at time.Time, lease time.Duration, claimed *[]Claimed) bool {
 	if at.IsZero() || len(p.Outbox) == 0 {
-		return
+		return false
 	}
 	if next, _ := p.Due(at); next != nil {
-		return
+		return false
 	}
 	mails := slices.DeleteFunc(p.Sendable(at), func(m pathway.Mail) bool { return m.Staff != "" })
 	if len(mails) == 0 {
-		return
+		return false
 	}
 	client := Claimed{code: p.Code}
 	b.Queue(mailReader, p.Code).QueryRow(client.reader)
@@ -156,6 +156,7 @@ func claimWritten(b *pgx.Batch, p *pathway.Pathway, at time.Time, lease time.Dur
 			return err
 		})
 	}
+	return true
 }
 
 // standing looks, under the lock under which steps are written, whether what a client's mail says still stands and mail still goes to them, and which step was

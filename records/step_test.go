@@ -430,3 +430,43 @@ func TestAStepWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 		t.Errorf("found %d mails for one booking", n)
 	}
 }
+
+// A step is left to Temporal to be forced to the disk only where Temporal writes to the same one, and never together with a claim.
+func TestWhatIsForcedToTheDisk(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		together, mailed bool
+		want             string
+	}{
+		"Temporal is elsewhere":                {false, false, "on"},
+		"Temporal is elsewhere, mail goes out": {false, true, "on"},
+		"Temporal is here":                     {true, false, "off"},
+		"Temporal is here, mail goes out":      {true, true, "on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newHouse(t).enrol("K7Q2M9", anna())
+			c.work()
+			c.do(`create table forced (step int, how text)`)
+			c.do(`create function note() returns trigger language plpgsql as $$ begin
+				insert into forced values (new.number, current_setting('synchronous_commit')); return null; end $$`)
+			c.do(`create constraint trigger note after insert on step deferrable initially deferred for each row execute function note()`)
+			c.do(`do $$ begin execute format('alter database %I set synchronous_commit = on', current_database()); end $$`)
+			if row.together {
+				c.do(`do $$ begin execute format('alter database %I set kap.with_temporal = ''yes''', current_database()); end $$`)
+			}
+			var at time.Time
+			if row.mailed {
+				at = c.now
+			}
+			step := c.next(preparation(1, newYork(t, "2026-02-05 08:00"), 5))
+			_, claimed, err := c.another().CommitAndClaim(t.Context(), c.cal, pathway.ConsentDocument{}, copied(c.p), step, at, time.Minute)
+			if err != nil || (len(claimed) > 0) != row.mailed {
+				t.Fatalf("found %v, %v", claimed, err)
+			}
+			if how := ask[string](c.house, `select how from forced where step = $1`, step.Number); how != row.want {
+				t.Errorf("found synchronous_commit = %s, expected %s", how, row.want)
+			}
+		})
+	}
+}
