@@ -29,10 +29,12 @@ func unshare(v reflect.Value) {
 		}
 		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(own, v)
-		for i := range own.Len() {
-			unshare(own.Index(i))
-		}
 		v.Set(own)
+		if k := own.Type().Elem().Kind(); k == reflect.Struct || k == reflect.Pointer || k == reflect.Slice {
+			for i := range own.Len() {
+				unshare(own.Index(i))
+			}
+		}
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
