@@ -146,7 +146,7 @@ func (m mailed) reader(client string) string {
 
 // anonymous takes out of a text what differs between two clients with the same story.
 func (p *person) anonymous(text string) string {
-	text = minute.ReplaceAllString(text, "$1:.. ")
+	text = spoken.ReplaceAllString(text, "$1 then")
 	return whose.ReplaceAllStringFunc(text, func(word string) string {
 		switch word {
 		case p.code:
@@ -165,8 +165,8 @@ func (p *person) anonymous(text string) string {
 // moment is what ends the key of a question to the client: since when it waits for an answer.
 var moment = regexp.MustCompile(`/[0-9]{8}T[0-9]{6}$`)
 
-// minute is a moment at which no session begins or ends: faults cost time, and what was said was said a minute later.
-var minute = regexp.MustCompile(`\b([0-9]{2}):(?:[0-2][1-9]|[124]0|[3-5][1-9]|50) `)
+// spoken is when something was said: faults cost time, and it was said minutes later. Sessions have the same times.
+var spoken = regexp.MustCompile(`\b(since|of) \w{3} [0-9]{1,2} \w{3} [0-9]{4}, [0-9]{2}:[0-9]{2} \w+`)
 
 // whose are the words that may name a pathway or a member of staff.
 var whose = regexp.MustCompile(`\b(?:[0-9A-Z]{6}|[tpc]-[0-9]+)\b`)
