@@ -112,23 +112,10 @@ func (h *house) enrol(code string, person records.Person, change ...func(*pathwa
 	return &client{house: h, p: p, now: e.At}
 }
 
-// copied is the pathway as an activity gets it: through JSON.
-func copied(p *pathway.Pathway) *pathway.Pathway {
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic(err)
-	}
-	q := new(pathway.Pathway)
-	if err := json.Unmarshal(text, q); err != nil {
-		panic(err)
-	}
-	return q
-}
-
 // commit writes a step, without the pathway's hearing of it.
 func (c *client) commit(step pathway.Step) records.Committed {
 	c.t.Helper()
-	out, err := c.store.Commit(c.t.Context(), c.cal, pathway.ConsentDocument{}, copied(c.p), step)
+	out, err := c.store.Commit(c.t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
 	if err != nil {
 		c.t.Fatalf("step %d: %v", step.Number, err)
 	}

@@ -30,13 +30,19 @@ func enrolment(code string, at time.Time, zone string, protocol pathway.Protocol
 // code is one that nobody has, in the letters of the starter's codes.
 func code() string {
 	const letters = "23456789BCDFGHJKMNPQRTVWXZ"
-	drawn := make([]byte, 6)
-	_, _ = rand.Read(drawn)
-	for i := range drawn {
-		drawn[i] = letters[int(drawn[i])%len(letters)]
+	for {
+		drawn := make([]byte, 6)
+		_, _ = rand.Read(drawn)
+		for i := range drawn {
+			drawn[i] = letters[int(drawn[i])%len(letters)]
+		}
+		if _, again := codes.LoadOrStore(string(drawn), true); !again { // of ten thousand, two are alike once in six runs
+			return string(drawn)
+		}
 	}
-	return string(drawn)
 }
+
+var codes sync.Map
 
 // address is where a client's mail goes: it says whose it is, so that what the inbox caught can be told apart.
 func address(code string) string { return code + "@clients.example" }

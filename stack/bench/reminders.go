@@ -214,11 +214,7 @@ func (h *house) prepare(ctx context.Context, e pathway.Enrolment, moment time.Ti
 	}
 	w := &walk{p: p, now: e.At}
 	w.answer = func(p *pathway.Pathway, step pathway.Step) (pathway.Answer, error) {
-		theirs, err := copied(p)
-		if err != nil {
-			return pathway.Answer{}, err
-		}
-		out, err := h.store.Commit(ctx, h.house.Calendar(), h.rules.Consent, theirs, step)
+		out, err := h.store.Commit(ctx, h.house.Calendar(), h.rules.Consent, p.Clone(), step)
 		return out.Answer, err
 	}
 	w.sent = func(m pathway.Mail) error {
@@ -241,15 +237,6 @@ func (h *house) prepare(ctx context.Context, e pathway.Enrolment, moment time.Ti
 		return due, fmt.Errorf("%s is not prepared: %d mails wait, the session is on %s", p.Code, len(p.Outbox), p.Appointments[0].Start)
 	}
 	return w.wake.At, h.begin(ctx, *p)
-}
-
-func copied(p *pathway.Pathway) (*pathway.Pathway, error) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	var q pathway.Pathway
-	return &q, json.Unmarshal(text, &q)
 }
 
 // lateness waits until every mail has reached the inbox, and says how late they were.
