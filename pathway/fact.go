@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Fact is a journal entry's content for programs, where the entry tells of what the practice's software did or what the pathway
-// began with: an auditor can prove the protocol's rules from it, without reading sentences. It names nobody but staff.
+// Fact is a journal entry's content for programs, where the entry tells of what the practice's software did, of what the pathway
+// began with, or of a refusal that nobody heard: an auditor can prove the protocol's rules from it, without reading sentences. It
+// names nobody but staff.
 type Fact struct {
 	Session   string       `json:"session,omitempty"`
 	Kind      Kind         `json:"kind,omitempty"`
@@ -29,6 +30,8 @@ type Fact struct {
 	Fate  MailStatus `json:"fate,omitempty"`
 	Staff string     `json:"staff,omitempty"` // who hears of what they are waited for
 	Owed  []Owed     `json:"owed,omitempty"`  // and of what
+
+	Unheard bool `json:"unheard,omitempty"` // it was refused, and its sender could not be told
 
 	Hold   string    `json:"hold,omitempty"`
 	Cause  Cause     `json:"cause,omitempty"`

@@ -306,7 +306,7 @@ func (p *Pathway) enter(name string, raw []byte, now time.Time) (Result, string,
 func (p *Pathway) NobodyHeard() {
 	for i := len(p.Pending) - 1; i >= 0; i-- {
 		if e := &p.Pending[i]; e.Kind == Rejected {
-			e.Unheard = true
+			e.Unheard, e.Fact = true, &Fact{Unheard: true}
 			p.miss(*e)
 			return
 		}

@@ -207,6 +207,10 @@ func (a *account) readStep(lines []records.ChainedLine) {
 		switch pathway.EntryKind(l.Kind) {
 		case pathway.Taken:
 			a.hear(l)
+		case pathway.Rejected:
+			if facts[i] != nil && facts[i].Unheard {
+				a.refusedUnheard(l)
+			}
 		case pathway.Done:
 			if facts[i] != nil {
 				a.did(l, *facts[i])

@@ -58,25 +58,33 @@ func (a *account) called(f *fact) {
 	}
 }
 
+// refusedUnheard: whoever sent what was refused and could not be told has to look at it, one of each name and sender.
+func (a *account) refusedUnheard(l records.ChainedLine) {
+	key := "refused/" + l.Name
+	if l.By != "" {
+		key += "/" + l.By
+	}
+	if !slices.Contains(a.unheard, key) {
+		a.unheard = append(a.unheard, key)
+	}
+}
+
 // heardAfterAll: what was refused unheard was said again, or somebody has seen to it.
 func (a *account) heardAfterAll(what func(key string) bool) {
 	a.unheard = slices.DeleteFunc(a.unheard, what)
 }
 
 // goesOn: what staff have been told of once they are told of again until it is done, also where nothing else in the journal says that it is
-// owed: a message that was refused unheard, and some calls.
+// owed, as of some calls.
 func (a *account) goesOn(s stage) {
 	for _, f := range s.told {
 		for _, o := range f.Owed {
-			known := slices.Contains(a.unheard, o.Task) || slices.ContainsFunc(a.calls, func(c call) bool { return c.key == o.Task })
-			switch key := o.Task; {
-			case known:
-			case part(key, 0) == "refused":
-				a.unheard = append(a.unheard, key)
-			case part(key, 0) == "call":
-				if c, certain := a.hearsay(key); certain {
-					a.calls = append(a.calls, c)
-				}
+			known := slices.ContainsFunc(a.calls, func(c call) bool { return c.key == o.Task })
+			if known || part(o.Task, 0) != "call" {
+				continue
+			}
+			if c, certain := a.hearsay(o.Task); certain {
+				a.calls = append(a.calls, c)
 			}
 		}
 	}

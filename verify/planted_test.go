@@ -529,24 +529,21 @@ func TestEachViolationIsFound(t *testing.T) {
 }
 
 // untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out.
-var untolds = []struct {
-	task, story string
-	told        int // so many nudges stay: nothing else says that it is owed
-}{
-	{"information/asked", "neglected", 0},
-	{"defer/hold-1", "neglected", 0},
-	{"address", "neglected", 0},
-	{"call/ask/consent", "neglected", 0},
-	{"lapse", "neglected", 0},
-	{"refused/safety-plan/p-singh", "neglected", 1},
-	{"call/booked/preparation-1/r1", "uncalled", 0},
-	{"call/remind/preparation-2/r1/48h", "uncalled", 0},
-	{"call/answer/preparation-1/r1", "uncalled", 0},
-	{"talk/preparation", "uncalled", 0},
-	{"book/preparation", "uncalled", 0},
-	{"agree/integration-1", "undecided", 0},
-	{"call/cancelled/dosing-2/r1", "undecided", 0},
-	{"call/cancelled/integration-2/r1", "undecided", 0},
+var untolds = []struct{ task, story string }{
+	{"information/asked", "neglected"},
+	{"defer/hold-1", "neglected"},
+	{"address", "neglected"},
+	{"call/ask/consent", "neglected"},
+	{"lapse", "neglected"},
+	{"refused/safety-plan/p-singh", "neglected"},
+	{"call/booked/preparation-1/r1", "uncalled"},
+	{"call/remind/preparation-2/r1/48h", "uncalled"},
+	{"call/answer/preparation-1/r1", "uncalled"},
+	{"talk/preparation", "uncalled"},
+	{"book/preparation", "uncalled"},
+	{"agree/integration-1", "undecided"},
+	{"call/cancelled/dosing-2/r1", "undecided"},
+	{"call/cancelled/integration-2/r1", "undecided"},
 }
 
 func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
@@ -556,7 +553,7 @@ func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
 	for _, untold := range untolds {
 		t.Run(untold.task, func(t *testing.T) {
 			j := slices.Clone(journal(h.books(all[untold.story].p.Code).Journal))
-			found := verify.Journal(j.untold(untold.task, j.nudged(t, untold.task)[untold.told:]))
+			found := verify.Journal(j.untold(untold.task, j.nudged(t, untold.task)))
 			if len(found) != 1 || found[0].Code != "nudge-missing" || found[0].About != untold.task {
 				t.Errorf("found %+v", found)
 			}
