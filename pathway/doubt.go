@@ -65,17 +65,17 @@ func (m Mail) resolve() Act {
 }
 
 // settleResent lets a mail go out once more, unless the records have learned what became of it.
-func (p *Pathway) settleResent(s Step, act Act, a ActAnswer, say func(string, string, ...any)) {
+func (p *Pathway) settleResent(s Step, act Act, a ActAnswer, tell func(*Fact, string, string, ...any)) {
 	i := slices.IndexFunc(p.Outbox, func(m Mail) bool { return m.Key == act.Key })
 	if i < 0 {
 		return
 	}
 	if a.Mail != PendingMail {
-		p.settleWithdrawn(s, act, a, say)
+		p.settleWithdrawn(s, act, a, tell)
 		return
 	}
 	p.Outbox[i].Doubt, p.Outbox[i].Resent = time.Time{}, true
-	say("mail-again", "nobody knows whether a mail went out, and it is sent again: %s", act.Key)
+	tell(nil, "mail-again", "nobody knows whether a mail went out, and it is sent again: %s", act.Key)
 }
 
 // told keeps for when the client expects a session, once a mail has gone out: whatever it is about, it says when that is.

@@ -20,7 +20,7 @@ type Fact struct {
 	ByClient  bool         `json:"by_client,omitempty"`
 	Paired    *Fact        `json:"paired,omitempty"` // the integration that goes with a dosing session
 
-	Key   string     `json:"key,omitempty"` // of a mail
+	Key   string     `json:"key,omitempty"` // of a mail, or of a call's task
 	Mail  MailKind   `json:"mail,omitempty"`
 	Lead  string     `json:"lead,omitempty"`  // which reminder
 	Zone  string     `json:"zone,omitempty"`  // the reader's
@@ -31,7 +31,9 @@ type Fact struct {
 	Staff string     `json:"staff,omitempty"` // who hears of what they are waited for
 	Owed  []Owed     `json:"owed,omitempty"`  // and of what
 
-	Unheard bool `json:"unheard,omitempty"` // it was refused, and its sender could not be told
+	Unheard bool  `json:"unheard,omitempty"` // it was refused, and its sender could not be told
+	Call    *Fact `json:"call,omitempty"`    // that a coordinator owes with this: its task, about which session, and until when
+	Urgent  bool  `json:"urgent,omitempty"`  // of a call: it is owed until somebody is reached
 
 	Hold   string    `json:"hold,omitempty"`
 	Cause  Cause     `json:"cause,omitempty"`
@@ -58,6 +60,11 @@ func (act Act) fact() *Fact {
 		f.Owed = append(f.Owed, Owed{n.About, n.Since.UTC()})
 	}
 	return f
+}
+
+// fact is what a call's task is, and until when it is owed; what it says stands in the entry that brings it.
+func (c Call) fact() *Fact {
+	return &Fact{Key: c.Key, Session: c.Session, Until: c.Until.UTC(), Urgent: c.Urgent}
 }
 
 // enrolled is what a pathway begins with, its numbers included; when the client can come is nobody's business later.

@@ -218,8 +218,9 @@ func (h *history) work() {
 			}
 			break
 		}
-		a := h.answer(*step)
+		a, calls := h.answer(*step), slices.Clone(h.p.Calls)
 		done, _ := h.p.Settle(*step, a)
+		h.check(saidToOwe(calls, h.p.Calls, done))
 		if h.told != nil {
 			for _, e := range done {
 				h.tell("    %s: %s", e.Name, e.Text)
@@ -250,6 +251,19 @@ func (h *history) work() {
 	if h.p.Outcome == "" && h.next.IsZero() && h.p.booked(Preparation) == nil && len(h.tasks) == 0 {
 		h.fail("nobody is asked for anything, and nothing will happen by itself")
 	}
+}
+
+// saidToOwe: of each call that a step's acts bring, or make more pressing, one of its entries says so.
+func saidToOwe(before, now []Call, done []Entry) error {
+	for _, c := range now {
+		says := func(f *Fact) bool {
+			return f != nil && f.Call != nil && f.Call.Key == c.Key && f.Call.Session == c.Session && f.Call.Until.Equal(c.Until) && f.Call.Urgent == c.Urgent
+		}
+		if !slices.Contains(before, c) && !slices.ContainsFunc(done, func(e Entry) bool { return e.Fact != nil && (says(e.Fact) || says(e.Fact.Paired)) }) {
+			return fmt.Errorf("the journal does not say that %s is owed", c.Key)
+		}
+	}
+	return nil
 }
 
 func (h *history) deliver() {

@@ -117,8 +117,11 @@ func (h *house) work() {
 			}
 			return
 		}
-		a := h.answer(*step)
+		a, calls := h.answer(*step), slices.Clone(h.p.Calls)
 		done, settled := h.p.Settle(*step, a)
+		if err := saidToOwe(calls, h.p.Calls, done); err != nil {
+			h.t.Fatalf("%v", err)
+		}
 		h.steps, h.answers = append(h.steps, *step), append(h.answers, a)
 		h.journal = append(append(h.journal, step.Entries...), done...)
 		h.settled = append(h.settled, settled...)

@@ -117,8 +117,7 @@ func (p *Pathway) settleNews(s Step, n News, tell func(*Fact, string, string, ..
 		return
 	case n.Event == AddressReturned: // no mail of this pathway's
 	case n.Lost():
-		tell(&Fact{Key: m.Key, Mail: m.Kind, Session: m.Session, What: string(n.Event)}, "mail-returned", "a mail did not arrive (%s): %s", n.Event, m.Key)
-		p.lost(s, m)
+		tell(&Fact{Key: m.Key, Mail: m.Kind, Session: m.Session, What: string(n.Event), Call: p.lost(s, m)}, "mail-returned", "a mail did not arrive (%s): %s", n.Event, m.Key)
 	case !n.optsOut():
 		tell(&Fact{Key: m.Key, Mail: m.Kind, Session: m.Session, Fate: SentMail}, "mail-arrived", "a mail of which nobody knew went out after all: %s", m.Key)
 		p.arrived(m)
@@ -132,22 +131,24 @@ func (p *Pathway) settleNews(s Step, n News, tell func(*Fact, string, string, ..
 	}
 	if n.optsOut() && p.MailPermission {
 		p.MailPermission = false
-		tell(&Fact{What: string(n.Event), Since: s.At}, "opted-out", "the client wants no mail (%s); what it would say is said by telephone", n.Event)
+		f := &Fact{What: string(n.Event), Since: s.At}
 		if p.Outcome == "" {
-			p.call(s.At, "opted-out/"+m.Key, "", "their mail program says that they want no mail from the practice; ask how they want to hear, and say so with contact", time.Time{}, false)
+			f.Call = p.call(s.At, "opted-out/"+m.Key, "", "their mail program says that they want no mail from the practice; ask how they want to hear, and say so with contact", time.Time{}, false)
 		}
+		tell(f, "opted-out", "the client wants no mail (%s); what it would say is said by telephone", n.Event)
 	}
 }
 
 // lost has somebody say by telephone what a mail did not, where that still holds.
-func (p *Pathway) lost(s Step, m Mail) {
+func (p *Pathway) lost(s Step, m Mail) *Fact {
 	p.Outbox = slices.DeleteFunc(p.Outbox, func(o Mail) bool { return o.Key == m.Key })
 	switch {
 	case m.Staff != "" && m.calls():
-		p.callStaff(s.At, m.Staff)
+		return p.callStaff(s.At, m.Staff)
 	case m.Staff == "" && !p.stale(m) && (m.spokenUntil().IsZero() || m.spokenUntil().After(s.At)):
-		p.call(s.At, m.Key, m.Session, "a mail did not reach the client: "+p.spoken(m), m.spokenUntil(), p.near(m, s.At))
+		return p.call(s.At, m.Key, m.Session, "a mail did not reach the client: "+p.spoken(m), m.spokenUntil(), p.near(m, s.At))
 	}
+	return nil
 }
 
 // arrived takes back the call for a mail of which nobody knew. The call about a cancelled session stays where it is more than that
@@ -160,14 +161,15 @@ func (p *Pathway) arrived(m Mail) {
 }
 
 // callStaff has a coordinator call a member of staff whom a mail that cannot wait may not have reached.
-func (p *Pathway) callStaff(at time.Time, staff string) {
+func (p *Pathway) callStaff(at time.Time, staff string) *Fact {
 	key := "staff/" + staff
-	p.call(at, key, "", fmt.Sprintf("Call %s and ask them to look at their tasks: a mail that said so may not have reached them", staff), time.Time{}, true)
+	f := p.call(at, key, "", fmt.Sprintf("Call %s and ask them to look at their tasks: a mail that said so may not have reached them", staff), time.Time{}, true)
 	for i := range p.Calls {
 		if p.Calls[i].Key == "call/"+key {
 			p.Calls[i].Staff = true
 		}
 	}
+	return f
 }
 
 // addressTasks ask for an address that works, until there is one or the client wants no mail.

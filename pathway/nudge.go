@@ -294,12 +294,12 @@ func (p *Pathway) settleNudge(s Step, act Act, tell func(*Fact, string, string, 
 		if a := p.appointment(act.Session); a != nil {
 			m.Session, m.Revision, m.Start, m.End = a.Name, a.Revision, a.Start, a.End
 		}
-		p.write(s, m)
-		tell(nil, "asked", "the client was asked: %s", act.Mail)
+		f := &Fact{Key: act.Key, Mail: act.Mail, Session: act.Session}
+		f.Call = p.write(s, m)
+		tell(f, "asked", "the client was asked: %s", act.Mail)
 	case CallDeed:
 		key := act.About[0].About
-		p.call(s.At, key, act.Session, act.Reason, time.Time{}, false)
-		tell(nil, "call", "the coordinator is asked to call: %s", act.Reason)
+		tell(&Fact{Call: p.call(s.At, key, act.Session, act.Reason, time.Time{}, false)}, "call", "the coordinator is asked to call: %s", act.Reason)
 	}
 }
 

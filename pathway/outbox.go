@@ -71,13 +71,12 @@ type Mail struct {
 	Resent   bool      `json:"resent,omitempty"`   // it was in doubt, and is sent once more
 }
 
-// write puts a mail into the outbox, or asks a coordinator to telephone where none goes to the client.
-func (p *Pathway) write(s Step, m Mail) {
+// write puts a mail into the outbox, or asks a coordinator to telephone where none goes to the client: then it says for what.
+func (p *Pathway) write(s Step, m Mail) *Fact {
 	at := s.At
 	m.Zone, m.GivenUp = s.Mailing.Zone, !p.CatchingUp.IsZero() // it may have gone out before the restore
 	if !s.Mailing.MailPermission {                             // or their address takes none
-		p.callUnsent(at, m, p.spoken(m), p.near(m, at))
-		return
+		return p.callUnsent(at, m, p.spoken(m), p.near(m, at))
 	}
 	expected := m.Start // by the client
 	if m.Kind == MovedMail && m.Was.Before(m.Start) {
@@ -90,6 +89,7 @@ func (p *Pathway) write(s Step, m Mail) {
 		m.From = opening
 	}
 	p.Outbox = append(p.Outbox, m)
+	return nil
 }
 
 // near says whether a mail tells of a session that is booked or moved to within the next 48 hours (default), so that nobody can wait
@@ -197,9 +197,10 @@ func (m Mail) spokenUntil() time.Time {
 	return m.Until
 }
 
-func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, urgent bool) {
+// call asks for one, and says for which; it is nil where it would have no point.
+func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, urgent bool) *Fact {
 	if !until.IsZero() && !until.After(at) && !urgent {
-		return
+		return nil
 	}
 	call := Call{Key: "call/" + key, Session: session, Why: why, Since: at, Until: until, Urgent: urgent}
 	if lead := strings.LastIndex(call.Key, "/"); strings.HasPrefix(key, "remind/") { // one call stands for an earlier reminder of the session, too
@@ -211,17 +212,21 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 		p.Calls = append(p.Calls, call)
 	case urgent: // the same thing is more pressing than it was
 		p.Calls[i] = call
+	default:
+		call = p.Calls[i]
 	}
+	return call.fact()
 }
 
 // callUnsent asks for a call in place of a mail that surely did not go out.
-func (p *Pathway) callUnsent(at time.Time, m Mail, why string, urgent bool) {
-	p.call(at, m.Key, m.Session, why, m.spokenUntil(), urgent)
+func (p *Pathway) callUnsent(at time.Time, m Mail, why string, urgent bool) *Fact {
+	f := p.call(at, m.Key, m.Session, why, m.spokenUntil(), urgent)
 	for i := range p.Calls {
 		if c := &p.Calls[i]; c.Key == "call/"+m.Key {
 			c.Unsent = m.Kind == BookedMail || m.Kind == MovedMail
 		}
 	}
+	return f
 }
 
 // Delivered takes a mail out of the outbox once it is sent.

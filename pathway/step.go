@@ -190,30 +190,31 @@ func (p *Pathway) Settle(s Step, a Answer) (done []Entry, settled []Settled) {
 		case RemindDeed:
 			if x := p.appointment(act.Session); x != nil && p.handled(x, act) {
 				m := Mail{Key: act.Key, Kind: ReminderMail, Session: x.Name, Revision: x.Revision, Start: x.Start, End: x.End, Online: x.Online, Lead: act.Rule, AnyHour: p.anyHour(act.Rule), Sheet: p.sheet(act.Rule, x.Kind), Until: act.Until}
-				p.write(s, m)
-				tell(m.fact(), "reminder", "%s reminder of %s", act.Rule, x.Name)
+				f := m.fact()
+				f.Call = p.write(s, m)
+				tell(f, "reminder", "%s reminder of %s", act.Rule, x.Name)
 			}
 		case ReportDeed:
 			x := p.appointment(act.Session)
 			switch {
 			case x == nil || !p.handled(x, act):
 			case !p.CatchingUp.IsZero():
-				say("mail-unknown", "nobody knows whether the %s reminder of %s went out before the restore", act.Rule, x.Name)
-				p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s may not have been sent", act.Rule, x.Name), x.Start, false)
+				c := p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s may not have been sent", act.Rule, x.Name), x.Start, false)
+				tell(&Fact{Key: act.Key, Call: c}, "mail-unknown", "nobody knows whether the %s reminder of %s went out before the restore", act.Rule, x.Name)
 			default:
-				say("too-late", "the %s reminder of %s came too late and was not sent", act.Rule, x.Name)
-				p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s could not be sent in time", act.Rule, x.Name), x.Start, false)
+				c := p.call(s.At, act.Key, x.Name, fmt.Sprintf("the %s reminder of %s could not be sent in time", act.Rule, x.Name), x.Start, false)
+				tell(&Fact{Key: act.Key, Call: c}, "too-late", "the %s reminder of %s came too late and was not sent", act.Rule, x.Name)
 			}
 		case WithdrawDeed:
-			p.settleWithdrawn(s, act, answer, say)
+			p.settleWithdrawn(s, act, answer, tell)
 		case ResendDeed:
-			p.settleResent(s, act, answer, say)
+			p.settleResent(s, act, answer, tell)
 		case NudgeDeed, AskDeed, CallDeed:
 			p.settleNudge(s, act, tell)
 		case EndDeed:
 			p.Outcome, p.Ended, p.Why = act.Outcome, s.At, act.Reason
-			tell(&Fact{Outcome: act.Outcome}, "ended", "ended: %s", act.Outcome)
-			p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+			call := p.write(s, Mail{Key: act.Key, Kind: LetterMail, Crisis: p.Protocol.Crisis.Text})
+			tell(&Fact{Outcome: act.Outcome, Call: call}, "ended", "ended: %s", act.Outcome)
 		case HearDeed:
 			p.MailNews = len(answer.News) >= NewsAtOnce
 			for _, n := range answer.News {
@@ -363,8 +364,9 @@ func (p *Pathway) add(s Step, act Act, name string, kind Kind, start time.Time) 
 	a := Appointment{Name: name, Kind: kind, Number: act.Number, Start: start, End: start.Add(p.minutes(kind)), Revision: 1, Since: s.At, State: Booked, Filed: Booked,
 		Therapist: act.Staff, Online: act.Online, After: act.After}
 	p.Appointments = append(p.Appointments, a)
-	p.write(s, Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start, Online: a.Online})
-	return a.fact()
+	f := a.fact()
+	f.Call = p.write(s, Mail{Key: fmt.Sprintf("booked/%s/r1", name), Kind: BookedMail, Session: name, Revision: 1, Start: a.Start, End: a.End, Until: a.Start, Online: a.Online})
+	return f
 }
 
 func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, string, string, ...any)) []Settled {
@@ -379,24 +381,28 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 		return []Settled{p.unsettled(s, act, what)}
 	}
 	p.Unplaced = slices.DeleteFunc(p.Unplaced, func(u Unplaced) bool { return u.Kind == act.Kind })
-	p.shift(s, x, a.Start, act.Known)
+	call := p.shift(s, x, a.Start, act.Known)
 	x.After = act.After
 	fact := x.fact()
+	fact.Call = call
 	what := fmt.Sprintf("%s is moved to %s", x.Name, p.clockTime(a.Start))
+	call = nil
 	if follow := p.appointment(act.Paired); follow != nil && !follow.Start.Equal(a.FollowStart) {
-		p.shift(s, follow, a.FollowStart, act.Follows)
+		call = p.shift(s, follow, a.FollowStart, act.Follows)
 		what += fmt.Sprintf(", and %s to %s", follow.Name, p.clockTime(a.FollowStart))
 	}
 	if follow := p.appointment(act.Paired); follow != nil {
 		follow.After = x.End
 		fact.Paired = follow.fact()
+		fact.Paired.Call = call
 	}
 	fact.Request = act.Request
 	tell(fact, "moved", "%s", what)
 	return []Settled{{Request: act.Request, What: what}}
 }
 
-func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
+// shift moves an appointment, and says which call that brings.
+func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) *Fact {
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
@@ -405,7 +411,7 @@ func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) {
 	if known.Start.IsZero() {
 		m.Key, m.Kind = fmt.Sprintf("booked/%s/r%d", a.Name, a.Revision), BookedMail
 	}
-	p.write(s, m)
+	return p.write(s, m)
 }
 
 // known says for when the client expects an appointment. A mail that is still in the outbox has told them nothing, and will not; nor
@@ -464,7 +470,9 @@ func (p *Pathway) settleCancel(s Step, act Act, answer Answer, tell func(*Fact, 
 	a.Unsuited = act.Request != ""
 	fact := a.fact()
 	fact.State, fact.ByClient, fact.Request = a.State, a.ByClient, act.Request
-	tell(fact, "cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
+	defer func() { // once it is known which call that brings
+		tell(fact, "cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
+	}()
 	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name })
 	if !s.At.Before(a.Start) { // there is nothing left to tell
 		return
@@ -477,9 +485,9 @@ func (p *Pathway) settleCancel(s Step, act Act, answer Answer, tell func(*Fact, 
 		return
 	}
 	key := fmt.Sprintf("cancelled/%s/r%d", a.Name, a.Revision)
-	p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start, Online: a.Online})
+	fact.Call = p.write(s, Mail{Key: key, Kind: CancelledMail, Session: a.Name, Revision: a.Revision, Start: start, End: start.Add(a.End.Sub(a.Start)), Until: start, Online: a.Online})
 	if act.Reason != byClient && !p.clientKnows(*a) && start.Sub(s.At) <= hours(p.Protocol.Dosing.CheckHoursBefore) {
-		p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
+		fact.Call = p.call(s.At, key, a.Name, fmt.Sprintf("tell the client that %s on %s will not take place", a.Name, p.clockTime(start)), time.Time{}, true)
 	}
 }
 
@@ -498,7 +506,7 @@ func (p *Pathway) clientKnows(a Appointment) bool {
 	return a.Kind == Integration && before != nil && (before.ByClient || before.State == CancelledLate || before.State == AttendedNotDosed || before.State == NoShow)
 }
 
-func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string, string, ...any)) {
+func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, tell func(*Fact, string, string, ...any)) {
 	i := slices.IndexFunc(p.Outbox, func(m Mail) bool { return m.Key == act.Key })
 	if i < 0 {
 		return
@@ -510,41 +518,45 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, say func(string,
 	m := p.Outbox[i]
 	p.Outbox = slices.Delete(p.Outbox, i, i+1)
 	if m.Staff != "" {
-		p.settleStaffMail(s, act, a, m, say)
+		p.settleStaffMail(s, act, a, m, tell)
 		return
+	}
+	say := func(call *Fact, name, format string, args ...any) {
+		tell(&Fact{Key: act.Key, Mail: m.Kind, Session: m.Session, Call: call}, name, format, args...)
 	}
 	switch {
 	case act.Reason == otherClock && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
-		say("withdrawn", "%s: %s is written anew", act.Reason, act.Key)
+		say(nil, "withdrawn", "%s: %s is written anew", act.Reason, act.Key)
 		m.Key, m.From, m.Again = m.Key+"/again", time.Time{}, time.Time{}
 		p.write(s, m)
 	case (act.Reason == noMail || act.Reason == noAddress) && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
-		say("withdrawn", "%s: %s is said by telephone", act.Reason, act.Key)
-		p.callUnsent(s.At, m, p.spoken(m), p.near(m, s.At))
+		say(p.callUnsent(s.At, m, p.spoken(m), p.near(m, s.At)), "withdrawn", "%s: %s is said by telephone", act.Reason, act.Key)
 	case a.Mail == UnknownMail && act.Reason == overtakenMail: // what holds instead is said by other mails
-		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
+		var call *Fact
 		if p.untold(m) && !s.cancels(m.Session) {
-			p.misled(s, act, m)
+			call = p.misled(s, act, m)
 		}
+		say(call, "mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
 	case a.Mail == SentMail, a.Mail == ClaimedMail: // it is out, or on its way
 		switch {
 		case s.cancels(m.Session): // its cancellation goes with this step
 		case act.Reason == overtakenMail:
-			p.misled(s, act, m)
+			if call := p.misled(s, act, m); call != nil {
+				say(call, "mail-overtaken", "a mail that no longer holds is out, or on its way: %s", act.Key)
+			}
 		case a.Mail == SentMail:
 			p.told(m)
 		}
 	case a.Mail == UnknownMail:
-		say("mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
-		p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.spokenUntil(), p.near(m, s.At))
+		say(p.call(s.At, act.Key, m.Session, "a mail may not have reached the client: "+p.spoken(m), m.spokenUntil(), p.near(m, s.At)),
+			"mail-unknown", "nobody knows whether a mail went out: %s", act.Key)
 	case a.Mail == RejectedMail:
-		say("mail-rejected", "the mail service did not accept a mail: %s", act.Key)
-		p.callUnsent(s.At, m, "a mail was not accepted: "+p.spoken(m), p.near(m, s.At))
+		say(p.callUnsent(s.At, m, "a mail was not accepted: "+p.spoken(m), p.near(m, s.At)), "mail-rejected", "the mail service did not accept a mail: %s", act.Key)
 	case act.Reason == tooLate:
-		say("too-late", "a mail came too late and was not sent: %s", act.Key)
-		p.callUnsent(s.At, m, "a mail came too late and was not sent: "+p.spoken(m), m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail)
+		say(p.callUnsent(s.At, m, "a mail came too late and was not sent: "+p.spoken(m), m.Kind == BookedMail || m.Kind == MovedMail || m.Kind == CancelledMail),
+			"too-late", "a mail came too late and was not sent: %s", act.Key)
 	default:
-		say("withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
+		say(nil, "withdrawn", "a mail that no longer holds was not sent: %s", act.Key)
 	}
 }
 
@@ -554,21 +566,23 @@ func (s Step) cancels(session string) bool {
 }
 
 // misled asks for a call about a time that the client may have read of, and that was changed while they were taken not to know it.
-func (p *Pathway) misled(s Step, act Act, m Mail) {
+func (p *Pathway) misled(s Step, act Act, m Mail) *Fact {
 	if m.Kind == BookedMail || m.Kind == MovedMail {
-		p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
+		return p.call(s.At, "overtaken/"+act.Key, m.Session, fmt.Sprintf("they may have read that %s is on %s, which no longer holds", m.Session, p.clockTime(m.Start)), m.Start, true)
 	}
+	return nil
 }
 
 // settleStaffMail: a nudge that did not go out is followed by the next; an urgent one becomes a call.
-func (p *Pathway) settleStaffMail(s Step, act Act, a ActAnswer, m Mail, say func(string, string, ...any)) {
+func (p *Pathway) settleStaffMail(s Step, act Act, a ActAnswer, m Mail, tell func(*Fact, string, string, ...any)) {
 	if a.Mail == SentMail || a.Mail == ClaimedMail {
 		return
 	}
-	say("mail-withdrawn", "a mail to %s was not sent, or may not have been: %s", m.Staff, act.Reason)
+	f := &Fact{Key: m.Key, Mail: m.Kind}
 	if m.calls() {
-		p.callStaff(s.At, m.Staff)
+		f.Call = p.callStaff(s.At, m.Staff)
 	}
+	tell(f, "mail-withdrawn", "a mail to %s was not sent, or may not have been: %s", m.Staff, act.Reason)
 }
 
 // claimAtMost is when a delivery that is under way has ended in one way or another: later than any claim on a mail lasts.

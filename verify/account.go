@@ -67,6 +67,7 @@ type fact struct {
 	at    time.Time
 	heard time.Time // a correction leaves that as it was
 	said  said
+	ended *call // that somebody said was made
 }
 
 func (f *fact) decision() string { return f.said.text("decision") }
@@ -401,7 +402,7 @@ func (a *account) correct(c *fact) {
 		return
 	}
 	old := a.facts[i]
-	a.uncall(func(c call) bool { return old.name == "task-done" && old.said.text("task") == c.key }) // what became of it is another question
+	a.recall(old)
 	a.facts = slices.Delete(a.facts, i, i+1)
 	var its *visit
 	var was visit
@@ -511,6 +512,10 @@ func (a *account) did(l records.ChainedLine, f pathway.Fact) {
 		a.returned(l, f)
 	case l.Name == "mail-arrived":
 		a.arrived(f)
+	}
+	a.saidToOwe(l, f.Call)
+	if f.Paired != nil {
+		a.saidToOwe(l, f.Paired.Call)
 	}
 }
 

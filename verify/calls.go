@@ -10,8 +10,8 @@ import (
 	"kap/records"
 )
 
-// What a mail cannot say, a coordinator says by telephone (protocol, "When people hear from us"). The journal tells of most calls only by
-// what they stand for: those that follow from it for certain are kept here.
+// What a mail cannot say, a coordinator says by telephone (protocol, "When people hear from us"). Some calls follow for certain from what
+// the journal tells; of others the entry that brings one says so.
 
 // call is one that a coordinator owes, by the key under which nudges name it.
 type call struct {
@@ -21,7 +21,6 @@ type call struct {
 	urgent  bool
 	since   time.Time // from when somebody can call, where that is later
 	step    int       // whose acts brought it; 0: a message did
-	hearsay bool      // only a nudge tells of it, which does not say whether it is urgent
 }
 
 // toCall notes a call. Where it is asked for already, it may only become more pressing.
@@ -33,8 +32,7 @@ func (a *account) toCall(c call, at time.Time) {
 	if of := c.key[:strings.LastIndex(c.key, "/")+1]; strings.HasPrefix(c.key, "call/remind/") { // one stands for an earlier reminder of the session
 		a.uncall(func(x call) bool { return strings.HasPrefix(x.key, of) && x.key != c.key })
 	}
-	i := slices.IndexFunc(a.calls, func(x call) bool { return x.key == c.key })
-	switch {
+	switch i := a.asked(c.key); {
 	case i < 0:
 		a.calls = append(a.calls, c)
 	case c.urgent:
@@ -48,13 +46,33 @@ func (a *account) uncallAbout(session string) {
 	a.uncall(func(c call) bool { return c.session == session })
 }
 
+// saidToOwe takes down a call that an entry says it brings.
+func (a *account) saidToOwe(l records.ChainedLine, f *pathway.Fact) {
+	if f != nil {
+		a.toCall(call{key: strings.TrimPrefix(f.Key, "call/"), session: f.Session, until: f.Until, urgent: f.Urgent, step: a.step}, l.At)
+	}
+}
+
 // called takes down what somebody said of a call: it is over once the client was reached.
 func (a *account) called(f *fact) {
-	if f.name == "task-done" && f.outcome() == string(pathway.Reached) {
-		a.uncall(func(c call) bool { return c.key == f.said.text("task") })
+	if i := a.asked(f.said.text("task")); f.name == "task-done" && f.outcome() == string(pathway.Reached) && i >= 0 {
+		c := a.calls[i]
+		f.ended, a.calls = &c, slices.Delete(a.calls, i, i+1)
 	}
 	if f.name == "task-done" {
 		a.heardAfterAll(func(key string) bool { return key == f.said.text("task") })
+	}
+}
+
+// asked says which of the calls that are owed has a key, or -1.
+func (a *account) asked(key string) int {
+	return slices.IndexFunc(a.calls, func(c call) bool { return c.key == key })
+}
+
+// recall: a call that was not made after all is owed as before.
+func (a *account) recall(f *fact) {
+	if c := f.ended; c != nil && a.asked(c.key) < 0 {
+		a.calls = append(a.calls, *c)
 	}
 }
 
@@ -72,48 +90,6 @@ func (a *account) refusedUnheard(l records.ChainedLine) {
 // heardAfterAll: what was refused unheard was said again, or somebody has seen to it.
 func (a *account) heardAfterAll(what func(key string) bool) {
 	a.unheard = slices.DeleteFunc(a.unheard, what)
-}
-
-// goesOn: what staff have been told of once they are told of again until it is done, also where nothing else in the journal says that it is
-// owed, as of some calls.
-func (a *account) goesOn(s stage) {
-	for _, f := range s.told {
-		for _, o := range f.Owed {
-			known := slices.ContainsFunc(a.calls, func(c call) bool { return c.key == o.Task })
-			if known || part(o.Task, 0) != "call" {
-				continue
-			}
-			if c, certain := a.hearsay(o.Task); certain {
-				a.calls = append(a.calls, c)
-			}
-		}
-	}
-}
-
-// hearsay is a call by its key alone, where that says until when it is owed.
-func (a *account) hearsay(key string) (c call, certain bool) {
-	c = call{key: key, hearsay: true}
-	session, revision := part(key, 2), part(key, 3)
-	switch part(key, 1) {
-	case "opted-out", "staff", "letter":
-		return c, true
-	case "ask":
-		if key == "call/ask/consent" || key == "call/ask/closing" {
-			return c, true
-		}
-		if part(key, 4) != "" { // it stands for a mail, which has a time of its own
-			return c, false
-		}
-	case "booked", "moved":
-	default:
-		return c, false
-	}
-	v := a.visit(session)
-	if v == nil || !v.standing() || revision != fmt.Sprintf("r%d", v.revision) {
-		return c, false
-	}
-	c.session, c.until = v.name, v.start
-	return c, true
 }
 
 // otherTime: a client who asks for another time is called, urgently where they would cancel late; not at night, where the morning is soon
@@ -224,8 +200,8 @@ func (a *account) arrived(f pathway.Fact) {
 	a.uncall(func(c call) bool { return c.key == "call/"+f.Key && !(f.Mail == pathway.CancelledMail && c.urgent) })
 }
 
-// unanswered: the coordinator is asked to call a client who has not answered mails. What about, the journal does not say; it is certain
-// where kap can have asked for one thing only.
+// unanswered: the coordinator is asked to call a client who has not answered mails. What about, the journal did not say once; it is
+// certain where kap can have asked for one thing only.
 func (a *account) unanswered(l records.ChainedLine) {
 	var dosings []*visit
 	for _, v := range a.visits {
@@ -250,6 +226,7 @@ func (a *account) unanswered(l records.ChainedLine) {
 // pointless says whether a client who was asked for something may owe it no more.
 func (a *account) pointless(c call, now time.Time) bool {
 	about, asked := strings.CutPrefix(c.key, "call/ask/")
+	about, _, _ = strings.Cut(about, "/") // a call in place of one of the mails that ask says which
 	switch v := a.visit(c.session); {
 	case !asked:
 		return false
@@ -279,14 +256,11 @@ func (a *account) owedCalls(now time.Time) []need {
 			continue
 		}
 		n := a.urgent(c.key)
-		switch {
-		case c.hearsay:
-			n.way = inHand
-		case !c.urgent:
+		if !c.urgent {
 			n.way = atOnce
 		}
 		n.since, n.step, n.mark = c.since, c.step, n.mark+c.since.String()
-		if c.key == "call/ask/consent" { // another form asks for the signature anew, in a step's acts
+		if strings.HasPrefix(c.key, "call/ask/consent") { // another form asks for the signature anew, in a step's acts
 			n.step = max(n.step, a.formed)
 		}
 		all = append(all, n)

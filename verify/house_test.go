@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -72,6 +73,7 @@ type story struct {
 	said  []verify.Message
 	total int
 	other func(s *story, task pathway.Task) bool // does something else instead
+	fates map[string]pathway.MailStatus          // of mails that do not simply go out, by key; staff's by kind and reader
 }
 
 func (h *house) begin(code string, change func(*pathway.Enrolment)) *story {
@@ -111,10 +113,18 @@ func (s *story) work() {
 			if err != nil || status != pathway.ClaimedMail {
 				s.t.Fatalf("%s: %s %v", m.Key, status, err)
 			}
-			if err := s.store.SettleMail(s.t.Context(), c, pathway.SentMail, s.now); err != nil {
+			fate := cmp.Or(s.fates[m.Key], s.fates[string(m.Kind)+"/"+m.Staff], pathway.SentMail)
+			if err := s.store.SettleMail(s.t.Context(), c, fate, s.now); err != nil {
 				s.t.Fatal(err)
 			}
-			s.p.Delivered(m.Key)
+			switch fate {
+			case pathway.SentMail:
+				s.p.Delivered(m.Key)
+			case pathway.UnknownMail:
+				s.p.Doubted(m.Key, s.now)
+			default:
+				s.p.Undelivered(m.Key)
+			}
 		}
 		step, wake := s.p.Due(s.now)
 		if step == nil {

@@ -54,6 +54,7 @@ func stories(h *house) map[string]*story {
 	all["neglected"] = neglected(h)
 	all["uncalled"] = uncalled(h)
 	all["undecided"] = undecided(h)
+	all["unreached"] = unreached(h)
 	return all
 }
 
@@ -137,6 +138,38 @@ func undecided(h *house) *story {
 	s.goOn(func() bool { return s.now.After(day) })
 	s.say("hold", `{"by":"p-singh","cause":"concern","reason":"something"}`)
 	s.waits(s.now.Add(3 * time.Hour))
+	return s
+}
+
+// unreached is a pathway whose mails do not arrive, one way or another, until the client wants none any more; and nobody calls.
+func unreached(h *house) *story {
+	s := h.begin("MMMMM2", nil)
+	s.fates = map[string]pathway.MailStatus{"booked/preparation-1/r1": pathway.UnknownMail, "booked/preparation-2/r1": pathway.RejectedMail, "staff-urgent/p-singh": pathway.RejectedMail}
+	s.goOn(func() bool { return s.booked("preparation-2") != nil })
+	s.waits(s.now.Add(3 * time.Hour))
+	s.say("task-done", `{"by":"c-desk","task":"call/booked/preparation-1/r1","outcome":"acknowledged"}`)
+	s.waits(s.now.AddDate(0, 0, 1))
+	s.say("adverse-event", `{"by":"`+s.therapist()+`","kind":"misuse","severity":"moderate"}`)
+	s.say("task-done", `{"by":"p-singh","task":"hold/hold-1/prescriber","outcome":"acknowledged"}`)
+	s.say("task-done", `{"by":"`+s.therapist()+`","task":"informed/hold-1/therapist","outcome":"acknowledged"}`)
+	s.waits(s.now.Add(3 * time.Hour))
+	s.say("task-done", `{"by":"c-desk","task":"call/staff/p-singh","outcome":"acknowledged"}`)
+	s.now = s.booked("preparation-1").Start.Add(-time.Hour) // nobody was there when a reminder was to be sent
+	s.work()
+	s.waits(s.now.Add(30 * time.Minute))
+	night := time.Date(s.now.Year(), s.now.Month(), s.now.Day(), 3, 0, 0, 0, time.UTC)
+	s.waits(night.AddDate(0, 0, 1))
+	move := func(days int) {
+		a := s.booked("preparation-2")
+		s.say("move-session", `{"by":"c-desk","session":"preparation-2","start":"`+a.Start.AddDate(0, 0, days).Format(time.RFC3339)+`"}`)
+	}
+	move(7)
+	s.say("contact", `{"by":"c-desk","mail_permission":false}`)
+	s.waits(s.now.AddDate(0, 0, 2))
+	move(7)
+	s.waits(s.now.AddDate(0, 0, 2))
+	s.say("cancel-session", `{"by":"c-desk","session":"preparation-2","wish_of":"practice"}`)
+	s.waits(s.now.AddDate(0, 0, 3))
 	return s
 }
 

@@ -97,7 +97,6 @@ func (a *account) nudges(s stage) {
 			delete(a.waits, key)
 		}
 	}
-	a.goesOn(s)
 }
 
 // untold: whoever owes a thing hears of it at the latest when its ladder says. A step that seems to lack a nudge may have been one in

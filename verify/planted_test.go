@@ -534,6 +534,7 @@ var untolds = []struct{ task, story string }{
 	{"defer/hold-1", "neglected"},
 	{"address", "neglected"},
 	{"call/ask/consent", "neglected"},
+	{"call/ask/consent/1/20260202T140000", "neglected"}, // in place of a form's mail
 	{"lapse", "neglected"},
 	{"refused/safety-plan/p-singh", "neglected"},
 	{"call/booked/preparation-1/r1", "uncalled"},
@@ -544,6 +545,13 @@ var untolds = []struct{ task, story string }{
 	{"agree/integration-1", "undecided"},
 	{"call/cancelled/dosing-2/r1", "undecided"},
 	{"call/cancelled/integration-2/r1", "undecided"},
+	{"call/booked/preparation-1/r1", "unreached"},    // of whose mail nobody knows
+	{"call/booked/preparation-2/r1", "unreached"},    // whose mail was not accepted
+	{"call/staff/p-singh", "unreached"},              // likewise
+	{"call/remind/preparation-1/r1/2h", "unreached"}, // whose reminder came too late
+	{"call/booked/preparation-2/r2", "unreached"},    // whose mail waited for the morning when the client wanted none
+	{"call/moved/preparation-2/r3", "unreached"},     // who wanted mail when it was booked
+	{"call/cancelled/preparation-2/r3", "unreached"}, // long before it
 }
 
 func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
@@ -558,6 +566,59 @@ func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
 				t.Errorf("found %+v", found)
 			}
 		})
+	}
+}
+
+// brings are entries that say which call they bring, about which nobody is told.
+var brings = []struct {
+	name string
+	fact pathway.Fact
+}{
+	{"mail-returned", pathway.Fact{Mail: pathway.QuestionnaireMail, Call: &pathway.Fact{Key: "call/ask/dosing-2/r1/1", Session: "dosing-2"}}},
+	{"mail-overtaken", pathway.Fact{Call: &pathway.Fact{Key: "call/overtaken/booked/dosing-2/r1", Session: "dosing-2", Urgent: true}}},
+	{"opted-out", pathway.Fact{Call: &pathway.Fact{Key: "call/opted-out/booked/dosing-2/r1"}}},
+	{"too-late", pathway.Fact{Call: &pathway.Fact{Key: "call/booked/dosing-2/r1", Session: "dosing-2", Urgent: true}}},
+	{"moved", pathway.Fact{Session: "dosing-2", Kind: pathway.Dosing, Paired: &pathway.Fact{Session: "integration-2", Kind: pathway.Integration, Call: &pathway.Fact{Key: "call/moved/integration-2/r1", Session: "integration-2"}}}},
+}
+
+func TestACallOfWhichNobodyIsToldIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", nil)
+	s.goOn(func() bool { return s.booked("dosing-2") != nil })
+	start := s.booked("dosing-2").Start
+	s.goOn(func() bool { return s.now.After(start) })
+	whole := journal(h.books(s.p.Code).Journal)
+	for _, b := range brings {
+		c := b.fact.Call
+		if b.fact.Paired != nil {
+			c = b.fact.Paired.Call
+		}
+		found := verify.Journal(slices.Clone(whole).does(whole.sent(t, "booked/dosing-2/r1"), b.name, b.fact))
+		if !slices.ContainsFunc(found, func(f verify.Finding) bool { return f.Code == "nudge-missing" && f.About == c.Key }) {
+			t.Errorf("%s: found %+v", b.name, found)
+		}
+	}
+}
+
+// That a client was reached is declared void: the call is owed as before.
+func TestACallThatWasNotMadeAfterAll(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := undecided(h)
+	const task = "call/cancelled/dosing-2/r1"
+	s.say("task-done", `{"by":"c-desk","id":"made","task":"`+task+`","outcome":"reached"}`)
+	s.waits(s.now.AddDate(0, 0, 1))
+	s.say("correct", `{"by":"c-desk","entry":"made","why":"another client's","void":true}`)
+	s.waits(s.now.AddDate(0, 0, 1))
+	j := journal(h.books(s.p.Code).Journal)
+	if found := verify.Journal(j); len(found) > 0 {
+		t.Fatalf("%+v", found)
+	}
+	since := j.said(t, "correct", "made")
+	found := verify.Journal(j.untold(task, slices.DeleteFunc(j.nudged(t, task), func(i int) bool { return i < since })))
+	if len(found) != 1 || found[0].Code != "nudge-missing" || found[0].About != task {
+		t.Errorf("found %+v", found)
 	}
 }
 
