@@ -114,3 +114,18 @@ func TestAMessageIsKnownAgainHoweverItIsEscaped(t *testing.T) {
 		t.Errorf("found %+v, %v, expected that it was taken before", reply, err)
 	}
 }
+
+// A run that was reset hears old signals again: whoever sent one that is refused is still to be told.
+func TestARefusalThatNobodyHeardSurvivesAReset(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	written := h.p.Clone()
+	if _, err := h.p.Record("hold", []byte(`{"by": "t-lane", "cause": "weather"}`), h.now); err == nil {
+		t.Fatal("an unknown cause was taken")
+	}
+	h.p.NobodyHeard()
+	h.p = h.p.Resume(written, nil)
+	if !slices.ContainsFunc(h.p.Tasks(h.now), func(x Task) bool { return x.Key == "refused/hold/t-lane" }) {
+		t.Errorf("nobody is asked to look at it: %+v", h.p.Tasks(h.now))
+	}
+}

@@ -262,8 +262,8 @@ func (p *Pathway) Resume(written *Pathway, stored []Entry) *Pathway {
 			stored = slices.Delete(stored, i, i+1)
 			continue
 		}
-		if _, _, refusal := q.enter(e.Name, e.Message, e.Recorded); refusal != nil && e.Kind == Taken {
-			q.NobodyHeard() // it was answered as recorded, and cannot be
+		if _, _, refusal := q.enter(e.Name, e.Message, e.Recorded); refusal != nil && (e.Kind == Taken || e.Unheard) {
+			q.NobodyHeard() // it was answered as recorded, and cannot be; or its sender could not be told before
 		}
 	}
 	return q
