@@ -10,7 +10,4 @@ CREATE DATABASE kap OWNER kap;
 CREATE DATABASE temporal OWNER temporal;
 CREATE DATABASE temporal_visibility OWNER temporal;
 
--- kap's worker reads this, and leaves it to Temporal to force to the disk what both have written.
-ALTER DATABASE kap SET kap.with_temporal = 'yes';
-
 REVOKE CONNECT ON DATABASE kap, temporal, temporal_visibility FROM PUBLIC;

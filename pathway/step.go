@@ -526,9 +526,8 @@ func (p *Pathway) settleWithdrawn(s Step, act Act, a ActAnswer, tell func(*Fact,
 	}
 	switch {
 	case act.Reason == otherClock && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
-		say(nil, "withdrawn", "%s: %s is written anew", act.Reason, act.Key)
 		m.Key, m.From, m.Again = m.Key+"/again", time.Time{}, time.Time{}
-		p.write(s, m)
+		say(p.write(s, m), "withdrawn", "%s: %s is written anew", act.Reason, act.Key)
 	case (act.Reason == noMail || act.Reason == noAddress) && (a.Mail == WithdrawnMail || a.Mail == PendingMail):
 		say(p.callUnsent(s.At, m, p.spoken(m), p.near(m, s.At)), "withdrawn", "%s: %s is said by telephone", act.Reason, act.Key)
 	case a.Mail == UnknownMail && act.Reason == overtakenMail: // what holds instead is said by other mails

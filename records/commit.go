@@ -95,20 +95,19 @@ func (s *Store) CommitAndClaim(ctx context.Context, calendar pathway.Calendar, f
 		return out, nil, err
 	}
 	var claimed []Claimed
-	if !claimWritten(b, p, at, lease, &claimed) {
-		b.Queue(unforced)
+	mails := claimWritten(b, p, at, lease, &claimed)
+	if !mails {
+		b.Queue(`commit`)
 	}
-	b.Queue(`commit`)
-	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+	err = tx.SendBatch(ctx, b).Close()
+	if err == nil && mails { // a claim that could not be read must not stand
+		_, err = tx.Exec(ctx, `commit`)
+	}
+	if err != nil {
 		return out, nil, err
 	}
 	return out, claimed, nil
 }
-
-// unforced leaves it to Temporal to have a step on the disk, where kap's database says that Temporal's is in the same cluster. Nobody gets
-// an answer, and no workflow goes on, before Temporal has written that down; and PostgreSQL writes to the disk in the order in which
-// it commits. A claim on a mail is forced: the mail goes out before Temporal writes anything.
-const unforced = `select set_config('synchronous_commit', 'off', true) where current_setting('kap.with_temporal', true) = 'yes'`
 
 // Stored reads the steps of a pathway that follow a number, at most n of them.
 func (s *Store) Stored(ctx context.Context, code string, after, n int) ([]Committed, error) {
@@ -365,7 +364,7 @@ func project(b *pgx.Batch, p *pathway.Pathway, step pathway.Step, end chain) err
 	}
 	// Most steps change few of them.
 	b.Queue(`delete from task t where pathway = $1 and not exists (select from `+owed+` where n = row(t.key, t.who, t.what, t.since, t.due, t.urgent, t.message))`, p.Code, tasks)
-	b.Queue(`insert into task (pathway, key, who, what, since, due, urgent, message) select $1, n.* from `+owed+` on conflict do nothing`, p.Code, tasks)
+	b.Queue(`insert into task (pathway, key, who, what, since, due, urgent, message) select $1, n.* from `+owed+` where not exists (select from task t where t.pathway = $1 and t.key = n.key)`, p.Code, tasks)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func measureUpdates(ctx context.Context, h *house, r *report) error {
 
 // speak sends the updates, and says how many milliseconds each took.
 func (h *house) speak(ctx context.Context, update string, ids []string, atOnce int) ([]float64, error) {
-	took := make([]float64, h.updates/turns)
+	took := make([]float64, max(1, h.updates/turns))
 	err := together(len(took), atOnce, func(i int) error {
 		o := client.UpdateWorkflowOptions{WorkflowID: ids[i%len(ids)], WaitForStage: client.WorkflowUpdateStageCompleted, UpdateName: update}
 		if update == "measure" {

@@ -56,8 +56,7 @@ func (p *postgres) prepareDatabases(ctx context.Context) error {
 			return fmt.Errorf("the database %s cannot be made: %w", db.name, err)
 		}
 	}
-	_, err = conn.Exec(ctx, "ALTER DATABASE "+ourDatabase+" SET kap.with_temporal = 'yes'")
-	return err
+	return nil
 }
 
 // discardUnfinished drops Temporal's databases where a first start was killed while it made their tables: Temporal
