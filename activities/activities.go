@@ -62,7 +62,7 @@ const CommitWithin = 10 * time.Second
 // Commit writes one step. It is safe to repeat: see [records.Store.Commit], whose errors it returns without any text that
 // PostgreSQL adds, which may quote a row. It sends what the step lets go to the client at once, as [Activities.DeliverAtOnce] does.
 func (a *Activities) Commit(ctx context.Context, in CommitInput) (CommitOutput, error) {
-	p := in.Pathway.Clone() // it may be tried again
+	p := in.Pathway
 	begun := time.Now()
 	until := begun.Add(atOnceWithin)
 	local := activity.GetInfo(ctx).IsLocalActivity

@@ -50,7 +50,7 @@ func atOnce(t *testing.T, clients []*client, act func(*client) pathway.Act) []pa
 		step := c.next(act(c))
 		wg.Go(func() {
 			<-start
-			out, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+			out, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p, step)
 			if err != nil {
 				t.Errorf("%s: %v", c.p.Code, err)
 				return
@@ -222,7 +222,7 @@ func TestAHandThatIsFasterIsNotOverwritten(t *testing.T) {
 	step := c.next(preparation(1, from, 5))
 	first := make(chan error)
 	go func() {
-		_, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+		_, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p, step)
 		first <- err
 	}()
 	time.Sleep(200 * time.Millisecond)
@@ -302,7 +302,7 @@ func TestNoTimeWithinTheWindowIsAnAnswer(t *testing.T) {
 		"an hour that does not exist":  chosen(preparation(1, newYork(t, "2026-03-08 02:30"), 0)),
 		"a window that has shut again": preparation(1, newYork(t, "2026-02-03 08:00"), -3),
 	} {
-		out, err := h.store.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, c.p.Clone(), c.next(act))
+		out, err := h.store.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, c.p, c.next(act))
 		if err != nil || len(out.Answer.Acts) != 1 || out.Answer.Acts[0].Refused == "" || !out.Answer.Acts[0].Start.IsZero() {
 			t.Errorf("%s: found %s, %v, expected an answer without a time", name, encoded(t, out.Answer), err)
 			continue

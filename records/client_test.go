@@ -263,7 +263,7 @@ func TestWhatGoesWrongNamesNobody(t *testing.T) {
 	h.do(`alter table journal add constraint calm check (text not like '%Zenobia%')`)
 	step := c.next()
 	step.Entries = []pathway.Entry{{Kind: pathway.Found, Name: "note", At: c.now, Recorded: c.now, Text: "Zenobia Palmyra, zenobia@client.example"}}
-	_, err = h.store.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+	_, err = h.store.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, c.p, step)
 	if err == nil || !strings.Contains(records.Plain(err), "23514 calm") {
 		t.Errorf("found %v", err)
 	}
@@ -278,7 +278,7 @@ func TestWhatGoesWrongNamesNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer away.Close()
-		_, err = away.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+		_, err = away.Commit(t.Context(), h.cal, pathway.ConsentDocument{}, c.p, step)
 		nobody(t, records.Plain(err))
 		if records.Plain(err) != "PostgreSQL does not answer" {
 			t.Errorf("found %q", records.Plain(err))

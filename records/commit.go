@@ -26,7 +26,7 @@ type Committed struct {
 // before it, they are written anew from the pathway and the answer says so. It returns [ErrNotFound] for a pathway that
 // was never enrolled. Where the records were restored since the last step, the answer says so, and none of the acts is done.
 //
-// p is the pathway as it was when the step was made; Commit changes it. form is the practice's consent form, which a pathway
+// p is the pathway as it was when the step was made, and stays so. form is the practice's consent form, which a pathway
 // that has an older one hears of with the answer.
 func (s *Store) Commit(ctx context.Context, calendar pathway.Calendar, form pathway.ConsentDocument, p *pathway.Pathway, step pathway.Step) (Committed, error) {
 	out, _, err := s.CommitAndClaim(ctx, calendar, form, p, step, time.Time{}, 0)
@@ -80,6 +80,7 @@ func (s *Store) CommitAndClaim(ctx context.Context, calendar pathway.Calendar, f
 	if p.Outdates(form) {
 		out.Answer.Form = &form
 	}
+	p = p.Clone() // from here on as it is once the step is written
 	done, _ := p.Settle(step, out.Answer)
 	var doubled []string
 	if out.Answer.Gap {

@@ -115,7 +115,7 @@ func (h *house) enrol(code string, person records.Person, change ...func(*pathwa
 // commit writes a step, without the pathway's hearing of it.
 func (c *client) commit(step pathway.Step) records.Committed {
 	c.t.Helper()
-	out, err := c.store.Commit(c.t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+	out, err := c.store.Commit(c.t.Context(), c.cal, pathway.ConsentDocument{}, c.p, step)
 	if err != nil {
 		c.t.Fatalf("step %d: %v", step.Number, err)
 	}

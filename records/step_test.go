@@ -104,7 +104,7 @@ func TestADigestSurvivesTheRecords(t *testing.T) {
 			if err := json.Unmarshal([]byte(encoded(t, step)), &carried); err != nil || carried.Digest() != step.Digest() {
 				t.Errorf("the digest does not survive JSON (%v):\n%s\n%s", err, encoded(t, step), encoded(t, carried))
 			}
-			out, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), carried)
+			out, err := c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p, carried)
 			if err != nil {
 				t.Fatalf("the step cannot be written: %v", err)
 			}
@@ -261,7 +261,7 @@ func TestSixteenCommitOneStepAtOnce(t *testing.T) {
 	errs := make([]error, 16)
 	for i := range 16 {
 		wg.Go(func() {
-			answers[i], errs[i] = stores[i%4].Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+			answers[i], errs[i] = stores[i%4].Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p, step)
 		})
 	}
 	wg.Wait()
@@ -416,7 +416,7 @@ func TestAStepWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, _ = c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p.Clone(), step)
+			_, _ = c.store.Commit(t.Context(), c.cal, pathway.ConsentDocument{}, c.p, step)
 		}()
 		c.do(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
 		<-done

@@ -214,7 +214,7 @@ func (h *house) prepare(ctx context.Context, e pathway.Enrolment, moment time.Ti
 	}
 	w := &walk{p: p, now: e.At}
 	w.answer = func(p *pathway.Pathway, step pathway.Step) (pathway.Answer, error) {
-		out, err := h.store.Commit(ctx, h.house.Calendar(), h.rules.Consent, p.Clone(), step)
+		out, err := h.store.Commit(ctx, h.house.Calendar(), h.rules.Consent, p, step)
 		return out.Answer, err
 	}
 	w.sent = func(m pathway.Mail) error {
