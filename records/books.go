@@ -12,6 +12,7 @@ import (
 
 // Books are all that the records hold of one pathway, as of one moment, for whoever compares it: nothing in it names the client.
 type Books struct {
+	AsOf         time.Time // that moment, on PostgreSQL's clock
 	Code         string
 	Enrolment    pathway.Enrolment
 	Started      bool
@@ -67,9 +68,9 @@ func (s *Store) Books(ctx context.Context, code string) (Books, error) {
 
 func books(ctx context.Context, tx pgx.Tx, code string) (b Books, err error) {
 	var enrolment []byte
-	err = tx.QueryRow(ctx, `select code, enrolment, started_at is not null, last_step, last_digest, phase, outcome, dosing_done, next_session, therapist, prescriber, journal_number, journal_hash
+	err = tx.QueryRow(ctx, `select now(), code, enrolment, started_at is not null, last_step, last_digest, phase, outcome, dosing_done, next_session, therapist, prescriber, journal_number, journal_hash
 		from pathway where code = $1`, code).
-		Scan(&b.Code, &enrolment, &b.Started, &b.LastStep, &b.LastDigest, &b.Phase, &b.Outcome, &b.DosingDone, &b.NextSession, &b.Therapist, &b.Prescriber, &b.Number, &b.Hash)
+		Scan(&b.AsOf, &b.Code, &enrolment, &b.Started, &b.LastStep, &b.LastDigest, &b.Phase, &b.Outcome, &b.DosingDone, &b.NextSession, &b.Therapist, &b.Prescriber, &b.Number, &b.Hash)
 	if err != nil {
 		return b, missing(err, "pathway %s", code)
 	}

@@ -315,6 +315,7 @@ func (a *account) hear(l records.ChainedLine) {
 			a.takeBack(f)
 			return
 		}
+		a.mayReview(f)
 	}
 	a.facts = append(a.facts, f)
 }

@@ -149,19 +149,8 @@ func (a *account) prepared(at time.Time) bool {
 
 // unreviewed says whether a dosing session waits for a review, or one says stop.
 func (a *account) unreviewed(start time.Time, last *visit, n int) bool {
-	var reviews []*fact
-	for _, role := range []pathway.Role{pathway.Therapist, pathway.Prescriber} {
-		var latest *fact
-		for _, f := range a.facts {
-			if f.name == "review" && f.role == role && !f.at.After(start) && (last == nil || f.at.After(last.start)) && (latest == nil || !f.at.Before(latest.at)) {
-				latest = f
-			}
-		}
-		if latest != nil {
-			reviews = append(reviews, latest)
-		}
-	}
-	if slices.ContainsFunc(reviews, func(f *fact) bool { return f.decision() == string(pathway.StopReview) }) {
+	reviews := a.reviews(last, start)
+	if reviews[pathway.Therapist].says(pathway.StopReview) || reviews[pathway.Prescriber].says(pathway.StopReview) {
 		return true
 	}
 	if last == nil {

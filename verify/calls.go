@@ -42,8 +42,15 @@ func (a *account) toCall(c call, at time.Time) {
 
 func (a *account) uncall(which func(call) bool) { a.calls = slices.DeleteFunc(a.calls, which) }
 
+// uncallAbout: what was to be said of a session is over, and stays so where a call that was made is declared void.
 func (a *account) uncallAbout(session string) {
-	a.uncall(func(c call) bool { return c.session == session })
+	about := func(c call) bool { return c.session == session }
+	a.uncall(about)
+	for _, f := range a.facts {
+		if f.ended != nil && about(*f.ended) {
+			f.ended = nil
+		}
+	}
 }
 
 // saidToOwe takes down a call that an entry says it brings.

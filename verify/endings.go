@@ -135,19 +135,11 @@ func (a *account) integrated(last *visit) bool {
 // mayComplete: with the last measures and, once all sessions were given, with what they show; or with both clinicians' word.
 func (a *account) mayComplete(dosings []*visit, since time.Time) bool {
 	last := dosings[len(dosings)-1]
-	word := map[pathway.Role]string{}
-	for _, f := range a.facts {
-		if f.name == "review" && f.at.After(last.start) {
-			word[f.role] = f.decision()
-		}
-	}
-	if both := string(pathway.CompleteReview); word[pathway.Therapist] == both && word[pathway.Prescriber] == both {
+	if r := a.reviews(last, farFuture); r[pathway.Therapist].says(pathway.CompleteReview) && r[pathway.Prescriber].says(pathway.CompleteReview) {
 		return true
 	}
-	for _, scale := range a.scales() {
-		if m := a.measured(scale, farFuture); m == nil || m.at.Before(last.start) || m.at.Before(since.In(a.zone).AddDate(0, 0, -a.rules.Measures.Days)) {
-			return false
-		}
+	if a.unclosed(last, since, farFuture) {
+		return false
 	}
 	primary := string(a.e.PrimaryMeasure)
 	if len(dosings) < a.rules.Dosing.AtMost {
@@ -160,6 +152,52 @@ func (a *account) mayComplete(dosings []*visit, since time.Time) bool {
 	points, better := a.points(primary), from.total()-to.total()
 	return better >= points.Important || to.total() < points.Remission ||
 		from.total() >= a.rules.Measures.LowBaseline && better*100 >= a.rules.Measures.AtTheMost.PercentAtLeast*from.total()
+}
+
+// reviews are each clinician's latest since a dosing session, up to a moment.
+func (a *account) reviews(last *visit, until time.Time) map[pathway.Role]*fact {
+	latest := map[pathway.Role]*fact{}
+	for _, f := range a.facts {
+		if old := latest[f.role]; f.name == "review" && slices.Contains(clinicians, f.role) && !f.at.After(until) && (last == nil || f.at.After(last.start)) && (old == nil || !f.at.Before(old.at)) {
+			latest[f.role] = f
+		}
+	}
+	return latest
+}
+
+// says whether a review was made, and says so.
+func (f *fact) says(decision pathway.ReviewDecision) bool {
+	return f != nil && f.decision() == string(decision)
+}
+
+// unclosed says whether a measure is missing at a moment that was taken after the last dosing session, and was recent when closing was agreed.
+func (a *account) unclosed(last *visit, since, at time.Time) bool {
+	return slices.ContainsFunc(a.scales(), func(scale string) bool {
+		m := a.measured(scale, at)
+		return m == nil || m.at.Before(last.start) || m.at.Before(since.In(a.zone).AddDate(0, 0, -a.rules.Measures.Days))
+	})
+}
+
+// askedUntil is how long the client is asked for the last measures once closing was agreed, before the clinicians can decide without them.
+func (a *account) askedUntil(since time.Time) time.Time {
+	return since.AddDate(0, 0, a.rules.Nudges.CallDays)
+}
+
+// mayReview: no clinician completes a pathway without its last measures while the client is still asked for them.
+func (a *account) mayReview(f *fact) {
+	dosings := a.dosings()
+	if !f.says(pathway.CompleteReview) || len(dosings) == 0 {
+		return
+	}
+	first := farFuture
+	for _, d := range a.decisions() {
+		if d.at.Before(first) {
+			first = d.at
+		}
+	}
+	if a.unclosed(dosings[len(dosings)-1], first, f.at) && f.at.Before(a.askedUntil(first)) {
+		a.violation("unmeasured", "", f.at, "it was completed without its last measures, before the client had been asked for them for %d days", a.rules.Nudges.CallDays)
+	}
 }
 
 // mayLapse: only what the client owes lets a pathway lapse, long after the enrolment, after calls, and never before a review date.

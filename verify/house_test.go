@@ -55,11 +55,15 @@ func (h *house) do(sql string, args ...any) {
 	}
 }
 
+// books are those of a pathway as of its last entry: its clock is not PostgreSQL's.
 func (h *house) books(code string) records.Books {
 	h.t.Helper()
 	b, err := h.store.Books(h.t.Context(), code)
 	if err != nil {
 		h.t.Fatal(err)
+	}
+	if n := len(b.Journal); n > 0 {
+		b.AsOf = b.Journal[n-1].Recorded
 	}
 	return b
 }

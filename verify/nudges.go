@@ -12,7 +12,7 @@ import (
 // What staff owe is nudged and escalated without end (protocol, "Tasks" and "When people hear from us"). Three things are held against
 // the journal: no nudge comes sooner than its ladder lets it, each goes to whom the ladder names at that moment, and none is missing
 // while a thing was certainly owed. A worker that is away makes nudges late and writes nothing meanwhile: they come with its next step.
-// So one is missing only where a step was written that had to hold it.
+// So one is missing where a step was written that had to hold it, or where no step came for longer than a nudge may be late.
 
 // told is the last nudge about a thing: when, and since when the thing was owed by what the nudge says. What a correction opens again is
 // told of as if it had not been told of before, so that the nudge after one may be the first.
@@ -83,18 +83,47 @@ func (a *account) nudges(s stage) {
 	}
 	owed := a.owed(s.at)
 	heard := a.toWhom(s, owed)
+	for _, w := range a.waiting(owed, s.at) {
+		a.untold(s, w, heard[w.key])
+	}
+}
+
+// waiting takes down what is owed at a moment, in place of what was owed before.
+func (a *account) waiting(owed []need, at time.Time) []*waiting {
+	var all []*waiting
 	for _, n := range owed {
 		w := a.waits[n.key]
 		if w == nil || w.mark != n.mark || w.way != n.way {
-			w = &waiting{need: n, from: s.at}
+			w = &waiting{need: n, from: at}
 			a.waits[n.key] = w
 		}
 		w.step = n.step
-		a.untold(s, w, heard[n.key])
+		all = append(all, w)
 	}
 	for key := range a.waits {
 		if !slices.ContainsFunc(owed, func(n need) bool { return n.key == key }) {
 			delete(a.waits, key)
+		}
+	}
+	return all
+}
+
+// silence: since the journal's last step nobody was told of what they owe, for longer than that may be late: a day (protocol, "When people
+// hear from us"), and of what is urgent the hours after which it is told of again. It looks at each hour since, because time brings some of it
+// and takes some away.
+func (a *account) silence(asOf time.Time) {
+	for at := a.now; at.Before(asOf); {
+		if at = at.Add(hours(1)); at.After(asOf) {
+			at = asOf
+		}
+		for _, w := range a.waiting(a.owed(at), at) {
+			late := days(1)
+			if w.way == inHaste {
+				late = hours(a.rules.Nudges.UrgentHours)
+			}
+			if by := a.dueBy(w); !by.IsZero() && at.After(by.Add(late+minute)) {
+				a.violation("nudge-missing", w.key, by, "nobody was told of it, which was due at %s, and nothing was written since %s", a.clock(by), a.clock(a.now))
+			}
 		}
 	}
 }

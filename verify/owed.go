@@ -48,7 +48,7 @@ func (a *account) owed(now time.Time) []need {
 		all = append(all, need{key: "risk-assessment"})
 	}
 	if len(a.decisions()) > 0 {
-		return append(all, a.owedForEnding()...)
+		return append(all, a.owedForEnding(now)...)
 	}
 	all = append(append(all, a.owedForReviews(now)...), a.owedForGates(now)...)
 	all = append(append(all, a.owedDeferral()...), a.owedAgreement()...)
@@ -189,20 +189,14 @@ func (a *account) owedForReviews(now time.Time) []need {
 		return nil
 	}
 	last := dosings[n-1]
-	latest := map[pathway.Role]*fact{}
-	for _, f := range a.facts {
-		if old := latest[f.role]; f.name == "review" && f.at.After(last.start) && (old == nil || !f.at.Before(old.at)) {
-			latest[f.role] = f
-		}
-	}
-	byTherapist, byPrescriber := latest[pathway.Therapist], latest[pathway.Prescriber]
+	latest := a.reviews(last, farFuture)
 	switch {
-	case byPrescriber != nil && byPrescriber.decision() == string(pathway.StopReview):
+	case latest[pathway.Prescriber].says(pathway.StopReview):
 		return []need{{key: "stop"}}
 	case n >= a.rules.Dosing.AtMost:
 		return nil
 	case a.notWorking(now, last, n):
-		if byTherapist == nil && byPrescriber == nil {
+		if len(latest) == 0 {
 			return []need{{key: "review"}}
 		}
 		return nil
@@ -219,7 +213,7 @@ func (a *account) owedForReviews(now time.Time) []need {
 }
 
 // owedForEnding: what an ending waits for that nobody but staff can bring.
-func (a *account) owedForEnding() []need {
+func (a *account) owedForEnding(now time.Time) []need {
 	var first time.Time
 	decided := map[pathway.Outcome]bool{}
 	for _, d := range a.decisions() {
@@ -250,6 +244,29 @@ func (a *account) owedForEnding() []need {
 	}
 	if !a.done("letter", first) {
 		all = append(all, need{key: "letter", way: whenDue, wait: a.waitsFor("letter"), mark: mark})
+	}
+	if decided[pathway.Completed] {
+		all = append(all, a.owedForClosing(first, now)...)
+	}
+	return all
+}
+
+// owedForClosing: where the last measures do not let a pathway complete, or are still missing once the client was asked for them for some
+// days, the therapist stops it or both clinicians complete it.
+func (a *account) owedForClosing(since, now time.Time) []need {
+	dosings := a.dosings()
+	if a.mayComplete(dosings, since) || a.unclosed(dosings[len(dosings)-1], since, now) && now.Before(a.askedUntil(since)) {
+		return nil
+	}
+	reviews := a.reviews(dosings[len(dosings)-1], now)
+	if reviews[pathway.Prescriber].says(pathway.StopReview) {
+		return []need{{key: "stop"}}
+	}
+	var all []need
+	for _, role := range clinicians {
+		if !reviews[role].says(pathway.CompleteReview) {
+			all = append(all, need{key: "review/" + string(role)})
+		}
 	}
 	return all
 }

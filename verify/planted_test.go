@@ -322,6 +322,9 @@ var plants = []struct {
 	{"no-assessment", "completed", func(t *testing.T, j journal) journal { return j.words(j.said(t, "measure", `"phq-9"`), "item_9", "1") }},
 	{"no-integration", "stopped", func(t *testing.T, j journal) journal { return j.without(j.said(t, "session-held", `"integration-1"`)) }},
 	{"no-closing-measure", "completed", func(t *testing.T, j journal) journal { return j.unsaid("measure", `"pcl-5"`) }},
+	{"unmeasured", "unmeasured", func(t *testing.T, j journal) journal {
+		return j.says(j.said(t, "session-held", `"close"`), 3*24*time.Hour, "p-singh", "review", `{"by":"p-singh","decision":"complete","reason":"they feel well"}`)
+	}},
 	{"lapsed-early", "completed", lapses},
 	{"lapsed-uncalled", "completed", lapses},
 	{"lapsed-unowed", "completed", lapses},
@@ -528,30 +531,36 @@ func TestEachViolationIsFound(t *testing.T) {
 	}
 }
 
-// untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out.
-var untolds = []struct{ task, story string }{
-	{"information/asked", "neglected"},
-	{"defer/hold-1", "neglected"},
-	{"address", "neglected"},
-	{"call/ask/consent", "neglected"},
-	{"call/ask/consent/1/20260202T140000", "neglected"}, // in place of a form's mail
-	{"lapse", "neglected"},
-	{"refused/safety-plan/p-singh", "neglected"},
-	{"call/booked/preparation-1/r1", "uncalled"},
-	{"call/remind/preparation-2/r1/48h", "uncalled"},
-	{"call/answer/preparation-1/r1", "uncalled"},
-	{"talk/preparation", "uncalled"},
-	{"book/preparation", "uncalled"},
-	{"agree/integration-1", "undecided"},
-	{"call/cancelled/dosing-2/r1", "undecided"},
-	{"call/cancelled/integration-2/r1", "undecided"},
-	{"call/booked/preparation-1/r1", "unreached"},    // of whose mail nobody knows
-	{"call/booked/preparation-2/r1", "unreached"},    // whose mail was not accepted
-	{"call/staff/p-singh", "unreached"},              // likewise
-	{"call/remind/preparation-1/r1/2h", "unreached"}, // whose reminder came too late
-	{"call/booked/preparation-2/r2", "unreached"},    // whose mail waited for the morning when the client wanted none
-	{"call/moved/preparation-2/r3", "unreached"},     // who wanted mail when it was booked
-	{"call/cancelled/preparation-2/r3", "unreached"}, // long before it
+// untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out. What is brief is owed for no
+// longer than it may be late.
+var untolds = []struct {
+	task, story string
+	brief       bool
+}{
+	{"information/asked", "neglected", false},
+	{"defer/hold-1", "neglected", false},
+	{"address", "neglected", false},
+	{"call/ask/consent", "neglected", false},
+	{"call/ask/consent/1/20260202T140000", "neglected", true}, // in place of a form's mail
+	{"lapse", "neglected", false},
+	{"refused/safety-plan/p-singh", "neglected", false},
+	{"call/booked/preparation-1/r1", "uncalled", false},
+	{"call/remind/preparation-2/r1/48h", "uncalled", false},
+	{"call/answer/preparation-1/r1", "uncalled", false},
+	{"talk/preparation", "uncalled", false},
+	{"book/preparation", "uncalled", false},
+	{"agree/integration-1", "undecided", false},
+	{"call/cancelled/dosing-2/r1", "undecided", false},
+	{"call/cancelled/integration-2/r1", "undecided", false},
+	{"review/therapist", "unmeasured", false},
+	{"review/prescriber", "unmeasured", false},
+	{"call/booked/preparation-1/r1", "unreached", false},    // of whose mail nobody knows
+	{"call/booked/preparation-2/r1", "unreached", false},    // whose mail was not accepted
+	{"call/staff/p-singh", "unreached", false},              // likewise
+	{"call/remind/preparation-1/r1/2h", "unreached", true},  // whose reminder came too late
+	{"call/booked/preparation-2/r2", "unreached", false},    // whose mail waited for the morning when the client wanted none
+	{"call/moved/preparation-2/r3", "unreached", false},     // who wanted mail when it was booked
+	{"call/cancelled/preparation-2/r3", "unreached", false}, // long before it
 }
 
 func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
@@ -561,11 +570,46 @@ func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
 	for _, untold := range untolds {
 		t.Run(untold.task, func(t *testing.T) {
 			j := slices.Clone(journal(h.books(all[untold.story].p.Code).Journal))
-			found := verify.Journal(j.untold(untold.task, j.nudged(t, untold.task)))
+			found := verify.Journal(j.untold(untold.task, j.nudged(t, untold.task)), time.Time{})
 			if len(found) != 1 || found[0].Code != "nudge-missing" || found[0].About != untold.task {
 				t.Errorf("found %+v", found)
 			}
 		})
+	}
+}
+
+// Where nothing is written any more, nobody is told of anything either; it is found once that has been so for a day, or an hour where it is urgent.
+func TestSilenceIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	all := stories(h)
+	for _, untold := range untolds {
+		if untold.brief {
+			continue
+		}
+		t.Run(untold.task, func(t *testing.T) {
+			whole := journal(h.books(all[untold.story].p.Code).Journal)
+			i := whole.nudged(t, untold.task)[0]
+			last, step := whole[i].Recorded, whole[i].Step
+			whole = slices.DeleteFunc(whole, func(l records.ChainedLine) bool { return l.Step > step || l.Step == step && l.Name == "nudge" })
+			tells := func(asOf time.Time) bool {
+				return slices.ContainsFunc(verify.Journal(slices.Clone(whole), asOf), func(f verify.Finding) bool { return f.Code == "nudge-missing" && f.About == untold.task })
+			}
+			if tells(last.Add(time.Hour)) != tells(time.Time{}) { // where that step itself had to tell of it, it is missing there
+				t.Error("found before it was late")
+			}
+			if !tells(last.AddDate(0, 0, 3)) {
+				t.Error("not found")
+			}
+		})
+	}
+	b := h.books(all["awaited"].p.Code)
+	b.Journal = nil
+	for hours, found := range map[int]bool{23: false, 25: true} {
+		b.AsOf = b.Enrolment.At.Add(time.Duration(hours) * time.Hour)
+		if slices.Contains(codes(verify.Pathway(b, verify.History{Reach: verify.HistoryGone})), "never-began") != found {
+			t.Errorf("%d hours after an enrolment of which nothing was written, expected found: %t", hours, found)
+		}
 	}
 }
 
@@ -594,7 +638,7 @@ func TestACallOfWhichNobodyIsToldIsFound(t *testing.T) {
 		if b.fact.Paired != nil {
 			c = b.fact.Paired.Call
 		}
-		found := verify.Journal(slices.Clone(whole).does(whole.sent(t, "booked/dosing-2/r1"), b.name, b.fact))
+		found := verify.Journal(slices.Clone(whole).does(whole.sent(t, "booked/dosing-2/r1"), b.name, b.fact), time.Time{})
 		if !slices.ContainsFunc(found, func(f verify.Finding) bool { return f.Code == "nudge-missing" && f.About == c.Key }) {
 			t.Errorf("%s: found %+v", b.name, found)
 		}
@@ -612,11 +656,11 @@ func TestACallThatWasNotMadeAfterAll(t *testing.T) {
 	s.say("correct", `{"by":"c-desk","entry":"made","why":"another client's","void":true}`)
 	s.waits(s.now.AddDate(0, 0, 1))
 	j := journal(h.books(s.p.Code).Journal)
-	if found := verify.Journal(j); len(found) > 0 {
+	if found := verify.Journal(j, time.Time{}); len(found) > 0 {
 		t.Fatalf("%+v", found)
 	}
 	since := j.said(t, "correct", "made")
-	found := verify.Journal(j.untold(task, slices.DeleteFunc(j.nudged(t, task), func(i int) bool { return i < since })))
+	found := verify.Journal(j.untold(task, slices.DeleteFunc(j.nudged(t, task), func(i int) bool { return i < since })), time.Time{})
 	if len(found) != 1 || found[0].Code != "nudge-missing" || found[0].About != task {
 		t.Errorf("found %+v", found)
 	}
@@ -633,7 +677,7 @@ func TestAMailThatComesBackTooLate(t *testing.T) {
 	s.waits(start.AddDate(0, 0, 2))
 	j := journal(h.books(s.p.Code).Journal)
 	j = j.does(j.nudged(t, "record/dosing-1")[0], "mail-returned", pathway.Fact{Key: "booked/dosing-1/r1", Mail: pathway.BookedMail, Session: "dosing-1", What: string(pathway.MailBounced)})
-	if found := verify.Journal(j); len(found) > 0 {
+	if found := verify.Journal(j, time.Time{}); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 }
@@ -649,7 +693,7 @@ func TestNudgesOfAnEarlierVersion(t *testing.T) {
 		for _, i := range j.nudged(t, "")[:n+1] {
 			j[i].Fact = nil
 		}
-		if found := verify.Journal(j); len(found) > 0 {
+		if found := verify.Journal(j, time.Time{}); len(found) > 0 {
 			t.Errorf("with %d of them: %+v", n+1, found)
 		}
 	}
@@ -657,7 +701,7 @@ func TestNudgesOfAnEarlierVersion(t *testing.T) {
 	first := j.nudged(t, "")[0]
 	j[first].Fact = nil
 	j = j.untold("prescriber-clearance", j.nudged(t, "prescriber-clearance")[3:])
-	if found := verify.Journal(j); len(found) != 1 || found[0].Code != "nudge-missing" {
+	if found := verify.Journal(j, time.Time{}); len(found) != 1 || found[0].Code != "nudge-missing" {
 		t.Errorf("found %+v", found)
 	}
 }
@@ -671,6 +715,7 @@ var changes = []struct{ code, change, undo string }{
 	{"chain-removed", `delete from journal where pathway = $1 and number = 1`, ``},
 	{"chain-end", `delete from journal where pathway = $1 and number > (select journal_number - 3 from pathway where code = $1)`, ``},
 	{"chain-end", `delete from journal where pathway = $1`, ``},
+	{"never-began", `delete from journal where pathway = $1`, ``},
 	{"chain-inserted", `insert into journal (pathway, step, kind, name, at, recorded, text) values ($1, 5, 'taken', 'refresh', now(), now(), 'x')`, ``},
 	{"chain-altered", `insert into journal (pathway, number, hash, step, kind, name, at, recorded, text) select $1, journal_number + 1, repeat('0', 64), 5, 'taken', 'refresh', now(), now(), 'x' from pathway where code = $1`, ``},
 	{"step-altered", `update step set digest = repeat('0', 64) where pathway = $1 and number = 4`, `update step set digest = encode(sha256(convert_to(body::text, 'UTF8')), 'hex') where pathway = $1 and number = 4`},

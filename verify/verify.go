@@ -6,6 +6,7 @@ package verify
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"kap/pathway"
 	"kap/records"
@@ -30,7 +31,10 @@ func (r Report) Has(s Sort) bool {
 func Pathway(b records.Books, h History) Report {
 	r := Report{Code: b.Code, Entries: len(b.Journal), History: h, Findings: append([]Finding{}, chained(b)...)}
 	r.Findings = append(r.Findings, stepped(b)...)
-	a, found := journal(b.Journal)
+	if len(b.Journal) == 0 && b.AsOf.After(b.Enrolment.At.Add(days(1))) {
+		r.Findings = append(r.Findings, Finding{Sort: Violation, Code: "never-began", At: b.Enrolment.At, Text: "nothing was written since the enrolment, and nobody was told of anything"})
+	}
+	a, found := journal(b.Journal, b.AsOf)
 	r.Findings = append(r.Findings, found...)
 	if a != nil {
 		r.Dosings, r.Outcome = len(a.dosings()), a.outcome
@@ -40,14 +44,14 @@ func Pathway(b records.Books, h History) Report {
 	return r
 }
 
-// Journal holds the protocol's rules, and nothing else, against a journal.
-func Journal(lines []records.ChainedLine) []Finding {
-	_, found := journal(lines)
+// Journal holds the protocol's rules, and nothing else, against a journal as it is at a moment.
+func Journal(lines []records.ChainedLine, asOf time.Time) []Finding {
+	_, found := journal(lines, asOf)
 	return found
 }
 
 // journal also returns the account, which is nil where the journal does not say enough for one.
-func journal(lines []records.ChainedLine) (*account, []Finding) {
+func journal(lines []records.ChainedLine, asOf time.Time) (*account, []Finding) {
 	e, found := enrolled(lines)
 	if e == nil {
 		return nil, found
@@ -65,6 +69,7 @@ func journal(lines []records.ChainedLine) (*account, []Finding) {
 		a.readStep(lines[:n])
 		lines = lines[n:]
 	}
+	a.silence(asOf)
 	a.onRecord()
 	return a, a.findings
 }
