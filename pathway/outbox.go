@@ -218,6 +218,17 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 	return call.fact()
 }
 
+// uncall ends the calls about a session: what they were to say is over. It is so too for those that were made, which do not come back
+// where somebody says that they were not.
+func (p *Pathway) uncall(session string) {
+	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == session })
+	for i := range p.TasksDone {
+		if t := &p.TasksDone[i]; t.Call != nil && t.Call.Session == session {
+			t.Call = nil
+		}
+	}
+}
+
 // callUnsent asks for a call in place of a mail that surely did not go out.
 func (p *Pathway) callUnsent(at time.Time, m Mail, why string, urgent bool) *Fact {
 	f := p.call(at, m.Key, m.Session, why, m.spokenUntil(), urgent)

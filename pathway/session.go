@@ -580,7 +580,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	a.State, a.Record, a.Start, a.End, a.Over = SessionState(m.Outcome), &record, start, end, now.Truncate(time.Second)
 	p.Events = p.eventsOf(*a)
-	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // what they were to say is over
+	p.uncall(a.Name)
 	if d := p.deviations(*a); a.dosed() && len(d) > 0 {
 		var says []string
 		for _, x := range d {

@@ -403,7 +403,7 @@ func (p *Pathway) settleMove(s Step, act Act, a ActAnswer, tell func(*Fact, stri
 
 // shift moves an appointment, and says which call that brings.
 func (p *Pathway) shift(s Step, a *Appointment, start time.Time, known Known) *Fact {
-	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name }) // they speak of the old time
+	p.uncall(a.Name)
 	a.Start, a.End = start, start.Add(a.End.Sub(a.Start))
 	a.Revision++
 	a.Since, a.Handled, a.Answer = s.At, nil, ""
@@ -473,7 +473,7 @@ func (p *Pathway) settleCancel(s Step, act Act, answer Answer, tell func(*Fact, 
 	defer func() { // once it is known which call that brings
 		tell(fact, "cancelled", "%s on %s is cancelled: %s", a.Name, p.clockTime(a.Start), act.Reason)
 	}()
-	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == a.Name })
+	p.uncall(a.Name)
 	if !s.At.Before(a.Start) { // there is nothing left to tell
 		return
 	}

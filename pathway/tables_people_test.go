@@ -197,6 +197,36 @@ func TestWhoMaySayThatATaskIsDone(t *testing.T) {
 	}
 }
 
+// A call that was not made after all is owed as before, unless its session has another time since, or none: nobody is to be told of the old one.
+func TestACallThatWasNotMade(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		then    string
+		message []any
+		back    bool
+	}{
+		{"nothing", nil, yes},
+		{"it was moved", []any{"move-session", "by", "c-desk", "session", "preparation-1"}, no},
+		{"it was cancelled", []any{"cancel-session", "by", "c-desk", "session", "preparation-1", "wish_of", "practice"}, no},
+	} {
+		h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
+		h.screen()
+		const task = "call/booked/preparation-1/r1"
+		h.must("task-done", "by", "c-desk", "id", "made", "task", task, "outcome", "reached")
+		if row.message != nil {
+			fields := row.message[1:]
+			if row.message[0] == "move-session" {
+				fields = with(fields, "start", rfc(h.p.appointment("preparation-1").Start.AddDate(0, 0, 7)))
+			}
+			h.must(row.message[0].(string), fields...)
+		}
+		h.must("correct", "by", "c-desk", "entry", "made", "why", "it was another client", "void", true)
+		if back := h.task(task) != nil; back != row.back {
+			t.Errorf("%s: the call is back: %t, expected %t", row.then, back, row.back)
+		}
+	}
+}
+
 func TestTherapistAndPrescriberAreTwoPeopleAtEveryChange(t *testing.T) {
 	shows(t, "who-two-people")
 	t.Parallel()
