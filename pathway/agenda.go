@@ -603,7 +603,7 @@ func (p *Pathway) nextChange(now time.Time, tasks []Task) Wake {
 		at(d.since.In(p.zone()).AddDate(0, 0, p.Protocol.Endings.LapseDays), "it has waited for long: %s", d.key)
 	}
 	if p.ending() == Completed {
-		at(p.endingSince().AddDate(0, 0, p.Protocol.Nudges.CallDays), "the last measure is missing")
+		at(p.askedUntil(), "the last measure is missing")
 	}
 	for _, f := range p.Forms {
 		day, _ := f.InForce.in(p.zone())

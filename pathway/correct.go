@@ -52,6 +52,9 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 			return "", refusal
 		}
 	}
+	if t, done := old.(*TaskDone); done && t.Call != nil && !slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == t.Call.Key }) {
+		q.rest(*t.Call)
+	}
 	for i := range q.Appointments { // one whose time and outcome were right is what it was, since when it was
 		if a, was := &q.Appointments[i], p.appointment(q.Appointments[i].Name); was != nil && a.State == was.State && a.Start.Equal(was.Start) && a.End.Equal(was.End) {
 			a.Over = was.Over
@@ -222,9 +225,8 @@ func (p *Pathway) drop(name, id string) {
 	p.Withdrawals = without[Withdrawal](p.Withdrawals, id)
 	p.Referrals = without[Referral](p.Referrals, id)
 	for _, t := range p.TasksDone {
-		asked := t.Call != nil && slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == t.Call.Key })
-		if t.ID == id && t.Call != nil && !asked { // it was not made after all
-			p.Calls = append(p.Calls, *t.Call)
+		if t.ID == id && t.Call != nil { // it was not made after all
+			p.owe(*t.Call)
 		}
 	}
 	p.TasksDone = without[TaskDone](p.TasksDone, id)
@@ -246,10 +248,12 @@ func (p *Pathway) drop(name, id string) {
 		if a.Record == nil || a.Record.ID != id {
 			continue
 		}
-		a.State, a.Start, a.End, a.Record = a.Before, a.Planned, a.Planned.Add(p.minutes(a.Kind)), nil
+		calls := a.Calls
+		a.State, a.Start, a.End, a.Record, a.Calls = a.Before, a.Planned, a.Planned.Add(p.minutes(a.Kind)), nil, nil
 		if a.State == Booked && p.Outcome != "" { // nothing is booked on a pathway that has ended
-			a.State = Cancelled
+			a.State, calls = Cancelled, nil
 		}
+		p.owe(calls...)
 		p.Events = slices.DeleteFunc(p.Events, func(e AdverseEvent) bool { return e.ID == a.Name+"/"+string(e.Kind) })
 	}
 }

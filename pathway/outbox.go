@@ -186,6 +186,7 @@ type Call struct {
 	Urgent  bool      `json:"urgent,omitempty"`
 	Staff   bool      `json:"staff,omitempty"`  // it is a member of staff who is called
 	Unsent  bool      `json:"unsent,omitempty"` // it stands for a mail that says when a session is, and that surely did not go out
+	Over    bool      `json:"over,omitempty"`   // it was made, and its session has another time since, or none
 }
 
 // spokenUntil is until when a person can say what a mail did not; zero: for good. A reminder that came too late as a mail can still be
@@ -218,14 +219,50 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 	return call.fact()
 }
 
-// uncall ends the calls about a session: what they were to say is over. It is so too for those that were made, which do not come back
-// where somebody says that they were not.
-func (p *Pathway) uncall(session string) {
-	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return c.Session == session })
-	for i := range p.TasksDone {
-		if t := &p.TasksDone[i]; t.Call != nil && t.Call.Session == session {
-			t.Call = nil
+// about takes away the calls about a session, and returns them.
+func (p *Pathway) about(session string) []Call {
+	var all []Call
+	p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool {
+		if c.Session == session {
+			all = append(all, c)
 		}
+		return c.Session == session
+	})
+	return all
+}
+
+// uncall ends the calls about a session that has another time, or none: what they were to say is over. So it is of those that were made.
+func (p *Pathway) uncall(session string) {
+	p.about(session)
+	for _, t := range p.TasksDone {
+		if t.Call != nil && t.Call.Session == session {
+			t.Call.Over = true
+		}
+	}
+}
+
+// owe asks for calls again, where nobody has asked for them since.
+func (p *Pathway) owe(calls ...Call) {
+	for _, c := range calls {
+		if !slices.ContainsFunc(p.Calls, func(x Call) bool { return x.Key == c.Key }) {
+			p.Calls = append(p.Calls, c)
+		}
+	}
+}
+
+// rest ends a call that was not made after all and so is owed again, where what it was to say is over, or its session is recorded.
+func (p *Pathway) rest(c Call) {
+	i := slices.IndexFunc(p.Calls, func(x Call) bool { return x.Key == c.Key })
+	if i < 0 {
+		return
+	}
+	a := p.appointment(c.Session)
+	recorded := a != nil && a.Record != nil
+	if recorded && !c.Over {
+		a.Calls = append(a.Calls, p.Calls[i])
+	}
+	if recorded || c.Over {
+		p.Calls = slices.Delete(p.Calls, i, i+1)
 	}
 }
 

@@ -142,7 +142,7 @@ func (p *Pathway) baseless() []Scale {
 
 // askedUntil is how long the client is asked for the last measures before both clinicians can decide without them.
 func (p *Pathway) askedUntil() time.Time {
-	return p.endingSince().AddDate(0, 0, p.Protocol.Nudges.CallDays)
+	return p.endingSince().In(p.zone()).AddDate(0, 0, p.Protocol.Nudges.CallDays)
 }
 
 // closing is the record by which the client and the therapist have agreed to close, or nil.

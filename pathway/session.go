@@ -63,6 +63,7 @@ type Appointment struct {
 	Over       time.Time    `json:"over,omitzero"`        // when it became what it is
 	After      time.Time    `json:"after,omitzero"`       // an integration: the end of the dosing session as it was known when this was placed
 	Answer     AnswerKind   `json:"answer,omitempty"`     // the client's, to this revision
+	Calls      []Call       `json:"calls,omitempty"`      // about it, owed when it was recorded
 	// Therapist is whose calendar it stands in: the pathway's own when it was booked.
 	Therapist string `json:"therapist"`
 }
@@ -580,7 +581,7 @@ func (m *SessionHeld) record(p *Pathway, now time.Time) (string, *Refusal) {
 	}
 	a.State, a.Record, a.Start, a.End, a.Over = SessionState(m.Outcome), &record, start, end, now.Truncate(time.Second)
 	p.Events = p.eventsOf(*a)
-	p.uncall(a.Name)
+	a.Calls = append(a.Calls, p.about(a.Name)...) // what they were to say is over, unless the record is a mistake
 	if d := p.deviations(*a); a.dosed() && len(d) > 0 {
 		var says []string
 		for _, x := range d {

@@ -200,30 +200,59 @@ func TestWhoMaySayThatATaskIsDone(t *testing.T) {
 // A call that was not made after all is owed as before, unless its session has another time since, or none: nobody is to be told of the old one.
 func TestACallThatWasNotMade(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct {
-		then    string
-		message []any
-		back    bool
-	}{
-		{"nothing", nil, yes},
-		{"it was moved", []any{"move-session", "by", "c-desk", "session", "preparation-1"}, no},
-		{"it was cancelled", []any{"cancel-session", "by", "c-desk", "session", "preparation-1", "wish_of", "practice"}, no},
-	} {
+	const task = "call/booked/preparation-1/r1"
+	made := func() *house {
 		h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
 		h.screen()
-		const task = "call/booked/preparation-1/r1"
 		h.must("task-done", "by", "c-desk", "id", "made", "task", task, "outcome", "reached")
-		if row.message != nil {
-			fields := row.message[1:]
-			if row.message[0] == "move-session" {
-				fields = with(fields, "start", rfc(h.p.appointment("preparation-1").Start.AddDate(0, 0, 7)))
+		return h
+	}
+	for _, row := range []struct {
+		then string
+		do   func(h *house)
+		back bool
+	}{
+		{"nothing", func(*house) {}, yes},
+		{"it was moved", func(h *house) {
+			h.must("move-session", "by", "c-desk", "session", "preparation-1", "start", rfc(h.p.appointment("preparation-1").Start.AddDate(0, 0, 7)))
+		}, no},
+		{"it was cancelled", func(h *house) {
+			h.must("cancel-session", "by", "c-desk", "session", "preparation-1", "wish_of", "practice")
+		}, no},
+		{"it was recorded", func(h *house) {
+			h.until(h.p.appointment("preparation-1").End)
+			h.must("session-held", "by", "t-lane", "session", "preparation-1", "outcome", "held")
+		}, no},
+		{"it was recorded by mistake", func(h *house) {
+			h.until(h.p.appointment("preparation-1").Start.Add(-20 * time.Hour))
+			h.must("session-held", "by", "t-lane", "id", "record", "session", "preparation-1", "outcome", "held", "start", rfc(h.now.Add(-2*time.Hour)))
+			h.must("correct", "by", "t-lane", "entry", "record", "why", "another client's", "void", true)
+		}, yes},
+	} {
+		for _, correction := range [][]any{{"void", true}, {"outcome", "tried"}} {
+			h := made()
+			row.do(h)
+			h.must("correct", append([]any{"by", "c-desk", "entry", "made", "why", "it was another client"}, correction...)...)
+			if back := h.task(task) != nil; back != row.back {
+				t.Errorf("%s, then %v: the call is back: %t, expected %t", row.then, correction, back, row.back)
 			}
-			h.must(row.message[0].(string), fields...)
 		}
-		h.must("correct", "by", "c-desk", "entry", "made", "why", "it was another client", "void", true)
-		if back := h.task(task) != nil; back != row.back {
-			t.Errorf("%s: the call is back: %t, expected %t", row.then, back, row.back)
-		}
+	}
+
+	// What had not been said yet when a session was recorded by mistake has yet to be said; and a call that was not made before it, too.
+	h := newHouse(t, func(e *Enrolment) { e.MailPermission = false })
+	h.screen()
+	h.until(h.p.appointment("preparation-1").Start.Add(-20 * time.Hour))
+	h.must("task-done", "by", "c-desk", "id", "made", "task", task, "outcome", "reached")
+	owed := h.calls()
+	h.must("session-held", "by", "t-lane", "id", "record", "session", "preparation-1", "outcome", "held", "start", rfc(h.now.Add(-2*time.Hour)))
+	h.must("correct", "by", "c-desk", "entry", "made", "why", "it was another client", "void", true)
+	if slices.ContainsFunc(h.calls(), func(key string) bool { return strings.Contains(key, "/preparation-1/") }) {
+		t.Errorf("calls about a session that is recorded: %q", h.calls())
+	}
+	h.must("correct", "by", "t-lane", "entry", "record", "why", "another client's", "void", true)
+	if want, got := append(owed, task), h.calls(); len(got) != len(want) || !slices.Contains(got, task) {
+		t.Errorf("owed %q, expected %q", got, want)
 	}
 }
 

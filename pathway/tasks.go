@@ -69,12 +69,7 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	all := make([]Task, 0, 4)
 	for _, c := range p.Calls {
 		if (c.Urgent || c.Until.IsZero() || c.Until.After(now)) && !p.settled(c, now) {
-			t := p.toDo(c.Key, c.Since, day, Coordinator, "reached", "Call the client: %s", c.Why)
-			if c.Staff {
-				t.What = c.Why
-			}
-			t.Urgent, t.ladder = c.Urgent, daily
-			all = append(all, t)
+			all = append(all, p.callTask(c))
 		}
 	}
 	if !p.Gap.IsZero() {
@@ -107,6 +102,15 @@ func (p *Pathway) owedTasks(now time.Time) []Task {
 	}
 	all = append(all, p.gateTasks(now)...)
 	return append(all, p.treatmentTasks(now)...)
+}
+
+func (p *Pathway) callTask(c Call) Task {
+	t := p.toDo(c.Key, c.Since, day, Coordinator, "reached", "Call the client: %s", c.Why)
+	if c.Staff {
+		t.What = c.Why
+	}
+	t.Urgent, t.ladder = c.Urgent, daily
+	return t
 }
 
 // settled says whether a call has lost its point, because the client has done what it asks for.
@@ -631,6 +635,9 @@ type TaskDone struct {
 func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	tasks := p.Tasks(now)
 	i := slices.IndexFunc(tasks, func(t Task) bool { return t.Key == m.Task })
+	if was, corrected := p.correcting.(*TaskDone); i < 0 && corrected && was.Call != nil && was.Task == m.Task { // also once it has no point any more
+		i, tasks = len(tasks), append(tasks, p.callTask(*was.Call))
+	}
 	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) {
 		return fmt.Sprintf("%s is done", m.Task), errAlreadySo
 	}
@@ -670,7 +677,7 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s: tried; it stays open until the client is reached", m.Task), nil
 	case call:
 		for _, c := range p.Calls {
-			if a := p.appointment(c.Session); c.Key == m.Task && a != nil && !c.Staff {
+			if a := p.appointment(c.Session); c.Key == m.Task && a != nil && !c.Staff && !c.Over {
 				a.Told = a.Start
 			}
 		}

@@ -97,7 +97,8 @@ type visit struct {
 	soughtIn   int   // the step of that
 	timed      int   // with which message it took place when it did
 	past       []standing
-	mailed     bool // a mail about it went out
+	mailed     bool   // a mail about it went out
+	calls      []call // owed when it was recorded
 }
 
 // standing is how a session stood from a step on.
@@ -125,6 +126,9 @@ func (v *visit) stateNow() string {
 	}
 	return string(v.state)
 }
+
+// recorded is when it was, where somebody recorded it: a record is made of what has ended.
+func (v *visit) recorded() time.Time { return later(v.record.at, v.end) }
 
 // after is how it stood once a step was written.
 func (v *visit) after(step int) standing {
@@ -182,6 +186,10 @@ func open(e pathway.Enrolment) (*account, error) {
 // stand behind them in the journal.
 func (a *account) readStep(lines []records.ChainedLine) {
 	a.step = lines[0].Step
+	lines = slices.Clone(lines)
+	for i := range lines { // days are counted in the practice's zone, or in UTC, and not in that of whoever reads
+		lines[i].At, lines[i].Recorded = lines[i].At.UTC(), lines[i].Recorded.UTC()
+	}
 	var facts []*pathway.Fact
 	full, acts := 0, true
 	for _, l := range lines {
@@ -374,7 +382,7 @@ func (a *account) take(f *fact) {
 	if t := f.said.time("end", a.zone); !t.IsZero() {
 		v.end = t
 	}
-	a.uncallAbout(v.name)
+	v.calls = append(v.calls, a.callsAbout(v.name)...)
 	if v.record = f; !given || !v.end.Equal(was) {
 		v.timed = f.seq
 	}
@@ -403,16 +411,22 @@ func (a *account) correct(c *fact) {
 		return
 	}
 	old := a.facts[i]
-	a.recall(old)
+	if a.recall(old.ended) {
+		defer a.rest(old.ended)
+	}
 	a.facts = slices.Delete(a.facts, i, i+1)
 	var its *visit
 	var was visit
 	for _, v := range a.visits {
 		if v.record == old {
 			its, was = v, *v
-			v.start, v.end, v.record = v.booked, v.booked.Add(v.length), nil
+			calls := v.calls
+			v.start, v.end, v.record, v.calls = v.booked, v.booked.Add(v.length), nil, nil
 			if a.outcome != "" && !v.off { // nothing is booked on a pathway that has ended
-				v.off, v.state = true, pathway.Cancelled
+				v.off, v.state, calls = true, pathway.Cancelled, nil
+			}
+			for _, c := range calls {
+				a.recall(&c)
 			}
 		}
 	}

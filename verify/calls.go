@@ -42,12 +42,23 @@ func (a *account) toCall(c call, at time.Time) {
 
 func (a *account) uncall(which func(call) bool) { a.calls = slices.DeleteFunc(a.calls, which) }
 
+// callsAbout takes away the calls about a session, and returns them.
+func (a *account) callsAbout(session string) []call {
+	var all []call
+	a.uncall(func(c call) bool {
+		if c.session == session {
+			all = append(all, c)
+		}
+		return c.session == session
+	})
+	return all
+}
+
 // uncallAbout: what was to be said of a session is over, and stays so where a call that was made is declared void.
 func (a *account) uncallAbout(session string) {
-	about := func(c call) bool { return c.session == session }
-	a.uncall(about)
+	a.callsAbout(session)
 	for _, f := range a.facts {
-		if f.ended != nil && about(*f.ended) {
+		if f.ended != nil && f.ended.session == session {
 			f.ended = nil
 		}
 	}
@@ -76,10 +87,20 @@ func (a *account) asked(key string) int {
 	return slices.IndexFunc(a.calls, func(c call) bool { return c.key == key })
 }
 
-// recall: a call that was not made after all is owed as before.
-func (a *account) recall(f *fact) {
-	if c := f.ended; c != nil && a.asked(c.key) < 0 {
-		a.calls = append(a.calls, *c)
+// recall: a call that was not made after all is owed as before. It says whether it was not owed.
+func (a *account) recall(c *call) bool {
+	if c == nil || a.asked(c.key) >= 0 {
+		return false
+	}
+	a.calls = append(a.calls, *c)
+	return true
+}
+
+// rest: a call that is owed again waits while its session is recorded.
+func (a *account) rest(c *call) {
+	if i, v := a.asked(c.key), a.visit(c.session); i >= 0 && v != nil && v.record != nil {
+		v.calls = append(v.calls, a.calls[i])
+		a.calls = slices.Delete(a.calls, i, i+1)
 	}
 }
 

@@ -39,7 +39,7 @@ func (a *account) decisions() []decision {
 		last := dosings[len(dosings)-1]
 		for _, v := range a.visits {
 			if v.was(pathway.Integration) && !v.start.Before(last.end) && v.record.said.text("next") == string(pathway.CloseNext) && v.record.said.yes("client_agrees") {
-				all = append(all, decision{pathway.Completed, v.record.at})
+				all = append(all, decision{pathway.Completed, v.recorded()})
 			}
 		}
 	}
@@ -180,7 +180,7 @@ func (a *account) unclosed(last *visit, since, at time.Time) bool {
 
 // askedUntil is how long the client is asked for the last measures once closing was agreed, before the clinicians can decide without them.
 func (a *account) askedUntil(since time.Time) time.Time {
-	return since.AddDate(0, 0, a.rules.Nudges.CallDays)
+	return since.In(a.zone).AddDate(0, 0, a.rules.Nudges.CallDays)
 }
 
 // mayReview: no clinician completes a pathway without its last measures while the client is still asked for them.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kap/internal/diligent"
 	"kap/pathway"
 	"kap/verify"
 )
@@ -145,11 +146,17 @@ func undecided(h *house) *story {
 // unmeasured is a pathway that closes without its last measures, of which nobody decides how it ends.
 func unmeasured(h *house) *story {
 	s := h.begin("NNNNN3", nil)
+	s.closes()
+	s.waits(s.now.AddDate(0, 0, 20))
+	return s
+}
+
+// closes goes on until closing is agreed.
+func (s *story) closes() {
+	s.t.Helper()
 	s.goOn(func() bool {
 		return slices.ContainsFunc(s.said, func(m verify.Message) bool { return strings.Contains(string(m.Raw), `"next":"close"`) })
 	})
-	s.waits(s.now.AddDate(0, 0, 20))
-	return s
 }
 
 // unreached is a pathway whose mails do not arrive, one way or another, until the client wants none any more; and nobody calls.
@@ -226,6 +233,52 @@ func TestAStoryWithAnswers(t *testing.T) {
 	sound("after they left", true)
 	s.ends(pathway.WithdrawnByClient)
 	sound("at the end", true)
+}
+
+// What people say happened before it can have, and clocks that change meanwhile, are no violation: wherever the journal is read.
+func TestTimesAreCountedAsTheRulesCountThem(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	began := time.Date(2026, 2, 2, 14, 0, 0, 0, time.UTC)
+	first := h.begin("PPPPP4", nil)
+	first.closes()
+	weeks := int(time.Date(2027, 3, 12, 0, 0, 0, 0, time.UTC).Sub(first.now).Hours()) / (7 * 24)
+	s := h.begin("QQQQQ5", func(e *pathway.Enrolment) { e.At = began.AddDate(0, 0, 7*weeks) }) // whose closing is agreed days before summer time begins
+	s.other = func(s *story, task pathway.Task) bool {
+		if !strings.HasPrefix(task.Key, "record/integration-3") {
+			return false
+		}
+		session := strings.TrimPrefix(task.Key, "record/")
+		start := s.booked(session).Start.AddDate(0, 0, -2)
+		s.say("session-held", `{"by":"`+s.therapist()+`","session":"`+session+`","outcome":"held","next":"close","client_agrees":true,"at":"`+start.Format(time.RFC3339)+`"}`)
+		return true
+	}
+	s.closes()
+	for n := 0; n < 300 && !slices.ContainsFunc(s.p.Tasks(s.now), func(t pathway.Task) bool { return t.Key == "review/therapist" }); n++ {
+		s.waits(s.now.Add(time.Hour))
+	}
+	for _, by := range []string{s.therapist(), "p-singh"} {
+		s.say("review", `{"by":"`+by+`","decision":"complete","reason":"they feel well"}`)
+	}
+	early := h.begin("RRRRR6", nil)
+	early.say("psychological-evaluation", diligent.WhenAllGoesWell(early.p.ExampleFor("psychological-evaluation", pathway.Therapist)))
+	early.say("prescriber-clearance", `{"by":"p-singh","decision":"not-cleared","reason":"blood pressure","at":"2026-01-30T10:00:00-05:00"}`)
+	early.waits(early.now.AddDate(0, 0, 20))
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*story{s, early} {
+		lines := h.books(s.p.Code).Journal
+		for _, zone := range []*time.Location{time.UTC, newYork} {
+			for i := range lines {
+				lines[i].At, lines[i].Recorded = lines[i].At.In(zone), lines[i].Recorded.In(zone)
+			}
+			for _, f := range verify.Journal(lines, s.now.In(zone)) {
+				t.Errorf("%s, read in %s: %+v", s.p.Code, zone, f)
+			}
+		}
+	}
 }
 
 // A worker that is away for days writes nothing: whoever is waited for hears of it with the next step, and of each thing once.

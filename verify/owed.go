@@ -147,7 +147,7 @@ func (a *account) owedAgreement() []need {
 		return nil
 	}
 	v := held[0]
-	since := later(later(v.record.at, v.end), v.record.heard) // a record is made of what has ended
+	since := later(v.recorded(), v.record.heard)
 	return []need{{key: "agree/" + v.name, way: whenDue, since: since, wait: a.waitsFor("agree"), mark: since.String()}}
 }
 
@@ -295,9 +295,9 @@ func (a *account) owedForGates(now time.Time) []need {
 	refused := clearance != nil && (clearance.decision() == pathway.NotCleared || clearance.decision() == pathway.Revoked)
 	again := evaluation != nil && evaluation.decision() == pathway.Defer
 	switch {
-	case a.ineligible(), !again && a.finding(evaluation, clearance, now), !again && refused && !a.everDeferred:
+	case a.ineligible(), !again && a.finding(evaluation, clearance, now), !again && refused && !a.everDeferred && !clearance.at.Before(a.e.At):
 		return []need{gate("psychological-evaluation")}
-	case refused: // before KAP was deferred it was answered so, or after: then who is asked is another question
+	case refused: // before the enrolment, before KAP was deferred, or after: then who is asked is another question
 		return nil
 	}
 	forbidding := a.against(now, "") // a session now

@@ -69,7 +69,7 @@ func journal(lines []records.ChainedLine, asOf time.Time) (*account, []Finding) 
 		a.readStep(lines[:n])
 		lines = lines[n:]
 	}
-	a.silence(asOf)
+	a.silence(asOf.UTC())
 	a.onRecord()
 	return a, a.findings
 }
