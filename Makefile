@@ -72,7 +72,7 @@ test:
 	@build/compile 9/9 bin/temporal tools github.com/temporalio/cli/cmd/temporal
 	go vet ./... && (cd stack && go vet ./...) && cd deploy && go vet ./...
 	go test -race -timeout 20m ./...
-	GOGC=400 go test -timeout 20m ./pathway -run InvariantsHoldInEvery -histories=100000
+	GOGC=400 go test -timeout 20m ./pathway -run InvariantsHoldInEvery -histories=50000
 	go test -timeout 10m ./activities -run WhateverIsKilled
 	@rm -f bin/race.*
 	cd stack && GORACE=log_path=$(CURDIR)/bin/race go test -race -timeout 30m $$(../build/race-packages light)
