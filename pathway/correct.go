@@ -52,8 +52,8 @@ func (m *Correction) record(p *Pathway, now time.Time) (string, *Refusal) {
 			return "", refusal
 		}
 	}
-	if t, done := old.(*TaskDone); done && t.Call != nil && !slices.ContainsFunc(p.Calls, func(c Call) bool { return c.Key == t.Call.Key }) {
-		q.rest(*t.Call)
+	if t, done := old.(*TaskDone); done && t.Call != nil && !q.ended(t.Call.Key, m.ID) { // it was not made after all
+		q.owe(*t.Call)
 	}
 	for i := range q.Appointments { // one whose time and outcome were right is what it was, since when it was
 		if a, was := &q.Appointments[i], p.appointment(q.Appointments[i].Name); was != nil && a.State == was.State && a.Start.Equal(was.Start) && a.End.Equal(was.End) {
@@ -152,6 +152,11 @@ func (m *Correction) instead(q *Pathway, name string, old message, now time.Time
 	return what, nil
 }
 
+// ended says whether an entry ended a call.
+func (p *Pathway) ended(key, id string) bool {
+	return slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.ID == id && t.Call != nil && t.Call.Key == key })
+}
+
 // owesAnew forgets who was told of the tasks that a correction has opened again: they are told of them as of new ones.
 func (p *Pathway) owesAnew(before *Pathway, now time.Time) {
 	open := before.Tasks(now)
@@ -224,11 +229,6 @@ func (p *Pathway) drop(name, id string) {
 	p.Stops = without[Stop](p.Stops, id)
 	p.Withdrawals = without[Withdrawal](p.Withdrawals, id)
 	p.Referrals = without[Referral](p.Referrals, id)
-	for _, t := range p.TasksDone {
-		if t.ID == id && t.Call != nil { // it was not made after all
-			p.owe(*t.Call)
-		}
-	}
 	p.TasksDone = without[TaskDone](p.TasksDone, id)
 	p.Placed = without[PlaceHold](p.Placed, id)
 	for i := range p.Holds {
@@ -253,7 +253,9 @@ func (p *Pathway) drop(name, id string) {
 		if a.State == Booked && p.Outcome != "" { // nothing is booked on a pathway that has ended
 			a.State, calls = Cancelled, nil
 		}
-		p.owe(calls...)
+		for _, c := range calls {
+			p.owe(c)
+		}
 		p.Events = slices.DeleteFunc(p.Events, func(e AdverseEvent) bool { return e.ID == a.Name+"/"+string(e.Kind) })
 	}
 }

@@ -9,21 +9,20 @@ import (
 var Usually = usually / 4
 
 // RandomHistory lets the random history of a number happen, as the invariants' test does, and hands over each entry of its journal with
-// its step. It returns when the pathway will look again, and what was broken, or "". It never looks again where the moment is in the far
-// future, and has something to do now where it is zero.
-func RandomHistory(number uint64, journal func(step int, e Entry)) (wake time.Time, broken string) {
+// its step. It returns until when it writes nothing more by itself, or zero where it has something to write now, and what was broken, or "".
+func RandomHistory(number uint64, journal func(step int, e Entry)) (quiet time.Time, broken string) {
 	h := &history{chance: seed(number), journal: journal}
 	if broken = h.live(); broken != "" {
-		return wake, broken
+		return quiet, broken
 	}
-	step, next := h.p.Due(h.now)
-	switch {
+	switch step, wake := h.p.Due(h.now); {
 	case step != nil:
-		return wake, ""
-	case next.At.IsZero():
-		return farFuture, ""
+		return quiet, ""
+	case wake.At.IsZero():
+		return h.now.AddDate(0, 1, 0), ""
+	default:
+		return wake.At, ""
 	}
-	return next.At, ""
 }
 
 // Story tells it.

@@ -207,7 +207,7 @@ func (p *Pathway) call(at time.Time, key, session, why string, until time.Time, 
 	if lead := strings.LastIndex(call.Key, "/"); strings.HasPrefix(key, "remind/") { // one call stands for an earlier reminder of the session, too
 		p.Calls = slices.DeleteFunc(p.Calls, func(c Call) bool { return strings.HasPrefix(c.Key, call.Key[:lead+1]) && c.Key != call.Key })
 	}
-	i := slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == call.Key })
+	i := p.owedCall(call.Key)
 	switch {
 	case i < 0:
 		p.Calls = append(p.Calls, call)
@@ -241,28 +241,19 @@ func (p *Pathway) uncall(session string) {
 	}
 }
 
-// owe asks for calls again, where nobody has asked for them since.
-func (p *Pathway) owe(calls ...Call) {
-	for _, c := range calls {
-		if !slices.ContainsFunc(p.Calls, func(x Call) bool { return x.Key == c.Key }) {
-			p.Calls = append(p.Calls, c)
-		}
-	}
+// owedCall says which of the calls that are owed has a key, or -1.
+func (p *Pathway) owedCall(key string) int {
+	return slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == key })
 }
 
-// rest ends a call that was not made after all and so is owed again, where what it was to say is over, or its session is recorded.
-func (p *Pathway) rest(c Call) {
-	i := slices.IndexFunc(p.Calls, func(x Call) bool { return x.Key == c.Key })
-	if i < 0 {
-		return
-	}
-	a := p.appointment(c.Session)
-	recorded := a != nil && a.Record != nil
-	if recorded && !c.Over {
-		a.Calls = append(a.Calls, p.Calls[i])
-	}
-	if recorded || c.Over {
-		p.Calls = slices.Delete(p.Calls, i, i+1)
+// owe asks for a call again that was not made after all, unless what it was to say is over. While its session is recorded, it waits.
+func (p *Pathway) owe(c Call) {
+	switch a := p.appointment(c.Session); {
+	case c.Over, p.owedCall(c.Key) >= 0:
+	case a != nil && a.Record != nil:
+		a.Calls = append(a.Calls, c)
+	default:
+		p.Calls = append(p.Calls, c)
 	}
 }
 

@@ -635,7 +635,8 @@ type TaskDone struct {
 func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 	tasks := p.Tasks(now)
 	i := slices.IndexFunc(tasks, func(t Task) bool { return t.Key == m.Task })
-	if was, corrected := p.correcting.(*TaskDone); i < 0 && corrected && was.Call != nil && was.Task == m.Task { // also once it has no point any more
+	was, corrected := p.correcting.(*TaskDone)
+	if corrected = corrected && was.Call != nil && was.Task == m.Task; corrected && i < 0 { // how a call went that is not owed any more
 		i, tasks = len(tasks), append(tasks, p.callTask(*was.Call))
 	}
 	if i < 0 && slices.ContainsFunc(p.TasksDone, func(t TaskDone) bool { return t.Task == m.Task }) {
@@ -662,9 +663,13 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return "", refuse(BadValue, "task-done: outcome: found %s, expected %s for %s", m.Outcome, orList(fit), m.Task)
 	}
 	call := strings.HasPrefix(m.Task, "call/")
-	if i := slices.IndexFunc(p.Calls, func(c Call) bool { return c.Key == m.Task }); i >= 0 && m.Outcome == Reached {
+	switch i := p.owedCall(m.Task); {
+	case m.Outcome != Reached:
+	case i >= 0:
 		ended := p.Calls[i] // a copy: its place is taken by another
 		m.Call = &ended
+	case corrected:
+		m.Call = was.Call
 	}
 	p.TasksDone = append(p.TasksDone, *m)
 	if about := tasks[i]; m.At.Before(about.Since.Truncate(time.Second)) && p.ending() != "" && slices.ContainsFunc(p.endingTasks(now), func(t Task) bool { return t.Key == about.Key }) {
@@ -677,7 +682,7 @@ func (m *TaskDone) record(p *Pathway, now time.Time) (string, *Refusal) {
 		return fmt.Sprintf("%s: tried; it stays open until the client is reached", m.Task), nil
 	case call:
 		for _, c := range p.Calls {
-			if a := p.appointment(c.Session); c.Key == m.Task && a != nil && !c.Staff && !c.Over {
+			if a := p.appointment(c.Session); c.Key == m.Task && a != nil && !c.Staff {
 				a.Told = a.Start
 			}
 		}

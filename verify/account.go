@@ -186,10 +186,6 @@ func open(e pathway.Enrolment) (*account, error) {
 // stand behind them in the journal.
 func (a *account) readStep(lines []records.ChainedLine) {
 	a.step = lines[0].Step
-	lines = slices.Clone(lines)
-	for i := range lines { // days are counted in the practice's zone, or in UTC, and not in that of whoever reads
-		lines[i].At, lines[i].Recorded = lines[i].At.UTC(), lines[i].Recorded.UTC()
-	}
 	var facts []*pathway.Fact
 	full, acts := 0, true
 	for _, l := range lines {
@@ -411,9 +407,6 @@ func (a *account) correct(c *fact) {
 		return
 	}
 	old := a.facts[i]
-	if a.recall(old.ended) {
-		defer a.rest(old.ended)
-	}
 	a.facts = slices.Delete(a.facts, i, i+1)
 	var its *visit
 	var was visit
@@ -426,11 +419,14 @@ func (a *account) correct(c *fact) {
 				v.off, v.state, calls = true, pathway.Cancelled, nil
 			}
 			for _, c := range calls {
-				a.recall(&c)
+				a.recall(c)
 			}
 		}
 	}
 	if c.said.yes("void") {
+		if old.ended != nil {
+			a.recall(*old.ended)
+		}
 		return
 	}
 	at := old.at
@@ -444,6 +440,13 @@ func (a *account) correct(c *fact) {
 		}
 	}
 	a.called(f)
+	switch {
+	case old.ended == nil:
+	case !f.ends(old.ended.key):
+		a.recall(*old.ended)
+	case f.ended == nil:
+		f.ended = old.ended
+	}
 	a.facts = append(a.facts, f)
 }
 

@@ -73,7 +73,7 @@ func (a *account) saidToOwe(l records.ChainedLine, f *pathway.Fact) {
 
 // called takes down what somebody said of a call: it is over once the client was reached.
 func (a *account) called(f *fact) {
-	if i := a.asked(f.said.text("task")); f.name == "task-done" && f.outcome() == string(pathway.Reached) && i >= 0 {
+	if i := a.asked(f.said.text("task")); i >= 0 && f.ends(a.calls[i].key) {
 		c := a.calls[i]
 		f.ended, a.calls = &c, slices.Delete(a.calls, i, i+1)
 	}
@@ -82,25 +82,24 @@ func (a *account) called(f *fact) {
 	}
 }
 
+// ends says whether somebody was reached by a call.
+func (f *fact) ends(task string) bool {
+	return f.name == "task-done" && f.said.text("task") == task && f.outcome() == string(pathway.Reached)
+}
+
 // asked says which of the calls that are owed has a key, or -1.
 func (a *account) asked(key string) int {
 	return slices.IndexFunc(a.calls, func(c call) bool { return c.key == key })
 }
 
-// recall: a call that was not made after all is owed as before. It says whether it was not owed.
-func (a *account) recall(c *call) bool {
-	if c == nil || a.asked(c.key) >= 0 {
-		return false
-	}
-	a.calls = append(a.calls, *c)
-	return true
-}
-
-// rest: a call that is owed again waits while its session is recorded.
-func (a *account) rest(c *call) {
-	if i, v := a.asked(c.key), a.visit(c.session); i >= 0 && v != nil && v.record != nil {
-		v.calls = append(v.calls, a.calls[i])
-		a.calls = slices.Delete(a.calls, i, i+1)
+// recall: a call that was not made after all is owed as before. While its session is recorded, it waits.
+func (a *account) recall(c call) {
+	switch v := a.visit(c.session); {
+	case a.asked(c.key) >= 0:
+	case v != nil && v.record != nil:
+		v.calls = append(v.calls, c)
+	default:
+		a.calls = append(a.calls, c)
 	}
 }
 

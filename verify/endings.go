@@ -46,6 +46,17 @@ func (a *account) decisions() []decision {
 	return all
 }
 
+// earliest is when the first of some decisions was taken; never, where there is none.
+func earliest(all []decision) time.Time {
+	first := farFuture
+	for _, d := range all {
+		if d.at.Before(first) {
+			first = d.at
+		}
+	}
+	return first
+}
+
 // byPerson says whether an ending is one that the client hears of from a person first.
 func byPerson(o pathway.Outcome) bool {
 	return o == pathway.StoppedAndReferred || o == pathway.DeclinedAndReferred
@@ -189,12 +200,7 @@ func (a *account) mayReview(f *fact) {
 	if !f.says(pathway.CompleteReview) || len(dosings) == 0 {
 		return
 	}
-	first := farFuture
-	for _, d := range a.decisions() {
-		if d.at.Before(first) {
-			first = d.at
-		}
-	}
+	first := earliest(a.decisions())
 	if a.unclosed(dosings[len(dosings)-1], first, f.at) && f.at.Before(a.askedUntil(first)) {
 		a.violation("unmeasured", "", f.at, "it was completed without its last measures, before the client had been asked for them for %d days", a.rules.Nudges.CallDays)
 	}

@@ -3,7 +3,6 @@ package verify_test
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -135,13 +134,7 @@ func (s *story) work() {
 			s.wake = wake.At
 			return
 		}
-		text, _ := json.Marshal(s.p)
-		q := new(pathway.Pathway)
-		if err := json.Unmarshal(text, q); err != nil {
-			s.t.Fatal(err)
-		}
-		q.Pending = nil
-		out, err := s.store.Commit(s.t.Context(), s.cal, pathway.ConsentDocument{}, q, *step)
+		out, err := s.store.Commit(s.t.Context(), s.cal, pathway.ConsentDocument{}, s.p, *step)
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -214,12 +214,9 @@ func (a *account) owedForReviews(now time.Time) []need {
 
 // owedForEnding: what an ending waits for that nobody but staff can bring.
 func (a *account) owedForEnding(now time.Time) []need {
-	var first time.Time
-	decided := map[pathway.Outcome]bool{}
-	for _, d := range a.decisions() {
-		if first.IsZero() || d.at.Before(first) {
-			first = d.at
-		}
+	decisions := a.decisions()
+	first, decided := earliest(decisions), map[pathway.Outcome]bool{}
+	for _, d := range decisions {
 		decided[d.outcome] = true
 	}
 	byItself := decided[pathway.Completed] || decided[pathway.Lapsed] // no referral, and nothing to be heard from a person

@@ -531,36 +531,32 @@ func TestEachViolationIsFound(t *testing.T) {
 	}
 }
 
-// untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out. What is brief is owed for no
-// longer than it may be late.
-var untolds = []struct {
-	task, story string
-	brief       bool
-}{
-	{"information/asked", "neglected", false},
-	{"defer/hold-1", "neglected", false},
-	{"address", "neglected", false},
-	{"call/ask/consent", "neglected", false},
-	{"call/ask/consent/1/20260202T140000", "neglected", true}, // in place of a form's mail
-	{"lapse", "neglected", false},
-	{"refused/safety-plan/p-singh", "neglected", false},
-	{"call/booked/preparation-1/r1", "uncalled", false},
-	{"call/remind/preparation-2/r1/48h", "uncalled", false},
-	{"call/answer/preparation-1/r1", "uncalled", false},
-	{"talk/preparation", "uncalled", false},
-	{"book/preparation", "uncalled", false},
-	{"agree/integration-1", "undecided", false},
-	{"call/cancelled/dosing-2/r1", "undecided", false},
-	{"call/cancelled/integration-2/r1", "undecided", false},
-	{"review/therapist", "unmeasured", false},
-	{"review/prescriber", "unmeasured", false},
-	{"call/booked/preparation-1/r1", "unreached", false},    // of whose mail nobody knows
-	{"call/booked/preparation-2/r1", "unreached", false},    // whose mail was not accepted
-	{"call/staff/p-singh", "unreached", false},              // likewise
-	{"call/remind/preparation-1/r1/2h", "unreached", true},  // whose reminder came too late
-	{"call/booked/preparation-2/r2", "unreached", false},    // whose mail waited for the morning when the client wanted none
-	{"call/moved/preparation-2/r3", "unreached", false},     // who wanted mail when it was booked
-	{"call/cancelled/preparation-2/r3", "unreached", false}, // long before it
+// untolds are what staff are owed to hear of, in a story, and do not where each nudge about it is taken out.
+var untolds = []struct{ task, story string }{
+	{"information/asked", "neglected"},
+	{"defer/hold-1", "neglected"},
+	{"address", "neglected"},
+	{"call/ask/consent", "neglected"},
+	{"call/ask/consent/1/20260202T140000", "neglected"}, // in place of a form's mail
+	{"lapse", "neglected"},
+	{"refused/safety-plan/p-singh", "neglected"},
+	{"call/booked/preparation-1/r1", "uncalled"},
+	{"call/remind/preparation-2/r1/48h", "uncalled"},
+	{"call/answer/preparation-1/r1", "uncalled"},
+	{"talk/preparation", "uncalled"},
+	{"book/preparation", "uncalled"},
+	{"agree/integration-1", "undecided"},
+	{"call/cancelled/dosing-2/r1", "undecided"},
+	{"call/cancelled/integration-2/r1", "undecided"},
+	{"review/therapist", "unmeasured"},
+	{"review/prescriber", "unmeasured"},
+	{"call/booked/preparation-1/r1", "unreached"},    // of whose mail nobody knows
+	{"call/booked/preparation-2/r1", "unreached"},    // whose mail was not accepted
+	{"call/staff/p-singh", "unreached"},              // likewise
+	{"call/remind/preparation-1/r1/2h", "unreached"}, // whose reminder came too late
+	{"call/booked/preparation-2/r2", "unreached"},    // whose mail waited for the morning when the client wanted none
+	{"call/moved/preparation-2/r3", "unreached"},     // who wanted mail when it was booked
+	{"call/cancelled/preparation-2/r3", "unreached"}, // long before it
 }
 
 func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
@@ -578,13 +574,16 @@ func TestEachNudgeThatIsMissingIsFound(t *testing.T) {
 	}
 }
 
+// brief is what is owed for no longer than it may be late.
+var brief = []string{"call/ask/consent/1/20260202T140000", "call/remind/preparation-1/r1/2h"}
+
 // Where nothing is written any more, nobody is told of anything either; it is found once that has been so for a day, or an hour where it is urgent.
 func TestSilenceIsFound(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	all := stories(h)
 	for _, untold := range untolds {
-		if untold.brief {
+		if slices.Contains(brief, untold.task) {
 			continue
 		}
 		t.Run(untold.task, func(t *testing.T) {

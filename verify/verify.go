@@ -61,6 +61,10 @@ func journal(lines []records.ChainedLine, asOf time.Time) (*account, []Finding) 
 		return nil, []Finding{{Sort: Unproved, Code: "zone", At: e.At, Text: "the practice's zone is unknown on this machine, so that its days cannot be counted"}}
 	}
 	a.wordless = wordless(lines)
+	lines = slices.Clone(lines)
+	for i := range lines { // days are counted in the practice's zone, or in UTC, and not in that of whoever reads
+		lines[i].At, lines[i].Recorded = lines[i].At.UTC(), lines[i].Recorded.UTC()
+	}
 	for len(lines) > 0 {
 		n := 1
 		for n < len(lines) && lines[n].Step == lines[0].Step {
