@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"kap/stack/clock"
 	"kap/stack/machine"
@@ -104,6 +108,39 @@ func TestFastForwardWhileThingsAreKilled(t *testing.T) {
 	w.forwardTo(40)
 	if n := len(w.wakes()); n != 40 {
 		t.Errorf("woke %d times, wanted 40", n)
+	}
+}
+
+// A server that is killed has sometimes done what it was asked for, and could not say so.
+func TestFastForwardGoesNoFurtherWhereAnswersAreLost(t *testing.T) {
+	t.Parallel()
+	m := start(t, withWorker(t))
+	for _, lost := range []error{status.Error(codes.Unavailable, "lost"), status.Error(codes.DeadlineExceeded, "lost")} {
+		var told atomic.Int32
+		c := dial(t, m, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, call grpc.UnaryInvoker, options ...grpc.CallOption) error {
+			err := call(ctx, method, in, out, conn, options...)
+			if err == nil && method == workflowservice.WorkflowService_UpdateWorkflowExecutionOptions_FullMethodName && told.Add(1)%2 == 1 {
+				return lost
+			}
+			return err
+		}))
+		w := begin(t, c, clockworkPlan{Count: 20})
+		for i := 1; i <= 10; i++ {
+			noon := w.plan.due(i).Add(36 * time.Hour)
+			for { // who is told of a fault asks again
+				err := clock.FastForward(w.ctx, c, w.id, noon)
+				if err == nil {
+					break
+				}
+				if w.ctx.Err() != nil {
+					t.Fatal(err)
+				}
+			}
+			if at := w.update(); at.Before(noon) || at.After(noon.Add(punctual)) {
+				t.Errorf("%v: the workflow's time is %s, wanted %s", lost, at, noon)
+			}
+		}
+		w.wantPunctualWakes(10)
 	}
 }
 

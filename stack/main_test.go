@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
 
 	"kap/stack/inbox"
 	"kap/stack/machine"
@@ -86,10 +87,11 @@ func withWorker(t *testing.T) machine.Config {
 	return machine.Config{WorkerPath: program, WorkerEnv: []string{roleVariable + "=worker"}}
 }
 
-func dial(t *testing.T, m *machine.Machine) client.Client {
+func dial(t *testing.T, m *machine.Machine, more ...grpc.DialOption) client.Client {
 	t.Helper()
 	c, err := client.Dial(client.Options{
 		HostPort: m.TemporalAddress(), Namespace: machine.Namespace, Logger: quiet(),
+		ConnectionOptions: client.ConnectionOptions{DialOptions: more},
 	})
 	if err != nil {
 		t.Fatal(err)

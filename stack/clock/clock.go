@@ -105,13 +105,18 @@ func unfinished(found *description) string {
 func persist(ctx context.Context, ask func() error) error {
 	for {
 		err := ask()
-		if _, away := errors.AsType[*serviceerror.Unavailable](err); !away {
+		if !away(err) {
 			return err
 		}
 		if pause(ctx, 100*time.Millisecond) != nil {
 			return err
 		}
 	}
+}
+
+func away(err error) bool {
+	_, is := errors.AsType[*serviceerror.Unavailable](err)
+	return is
 }
 
 func pause(ctx context.Context, d time.Duration) error {

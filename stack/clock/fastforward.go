@@ -34,6 +34,13 @@ const past = time.Second
 // ErrEnded says that the workflow closed before the given time.
 func FastForward(ctx context.Context, c client.Client, workflowID string, to time.Time) error {
 	w := workflow{c, workflowID}
+	found, err := describe(ctx, c, workflowID)
+	if err != nil {
+		return err
+	}
+	if err := w.land(ctx, attempts(found)); err != nil { // from a hop of a call that failed
+		return err
+	}
 	moved := false
 	for {
 		if err := Settle(ctx, c, workflowID); err != nil {
@@ -60,7 +67,7 @@ func FastForward(ctx context.Context, c client.Client, workflowID string, to tim
 		if err := w.hop(ctx, remaining+past); err != nil && !errors.Is(err, ErrEnded) {
 			return err
 		}
-		if err := w.wake(ctx, attempts(found)); err != nil {
+		if err := w.land(ctx, attempts(found)); err != nil {
 			return err
 		}
 	}
@@ -71,39 +78,43 @@ type workflow struct {
 	id     string
 }
 
-// hop skips once: to the workflow's next timer, or by the given time where that is sooner. The workflow must have
+// hop begins to skip once: to the workflow's next timer, or by the given time where that is sooner. The workflow must have
 // settled.
 //
 // One skip at a time, since a fast-forward that is under way while the workflow continues as new jumps to its end in the
 // new run, over all that the new run would have waited for. It also begins a new session, of which the server counts the
 // skips: at 200, its default, it would stop without a word.
+//
+// Where the server is killed it may have hopped and not said so: to hop by as much again would lead too far. It is looked at
+// instead, and whoever hops sees how far there is to go.
 func (w workflow) hop(ctx context.Context, by time.Duration) error {
 	err := w.configure(ctx, &commonpb.TimeSkippingConfig{
 		Enabled:             true,
 		FastForwardConfig:   &commonpb.FastForwardConfig{Id: rand.Text(), Duration: durationpb.New(by)},
 		MaxSessionSkipCount: 1,
 	})
-	if err != nil {
-		return err
+	if away(err) {
+		return nil
 	}
+	return err
+}
+
+// land waits until the skip that a hop has asked for is over, and until the timer or the attempt that it has led to has begun
+// its work. For some milliseconds that is due and not begun, the workflow looks idle, and a further hop would leave it behind.
+func (w workflow) land(ctx context.Context, attemptsBefore int32) error {
 	for rest := glances(); ; {
 		found, err := describe(ctx, w.client, w.id)
 		if err != nil {
 			return err
 		}
 		if !running(found) || !found.GetWorkflowExtendedInfo().GetTimeSkippingInfo().GetEffectiveConfig().GetEnabled() {
-			return nil
+			break
 		}
 		// A message came in between; the skip follows when the workflow is idle.
 		if err := rest(ctx); err != nil {
 			return fmt.Errorf("the clock of the workflow %s waits for the workflow to be idle: %w", w.id, err)
 		}
 	}
-}
-
-// wake waits until the timer or the attempt that a hop has led to has begun its work. For some milliseconds it is due
-// and not begun, the workflow looks idle, and a further hop would leave it behind.
-func (w workflow) wake(ctx context.Context, attemptsBefore int32) error {
 	// A worker's answer may take longer, the server's own wake-up does not.
 	for begun, rest := time.Now(), glances(); time.Since(begun) < 5*time.Second; {
 		last, err := w.lastEvent(ctx)
@@ -131,7 +142,7 @@ func (w workflow) wake(ctx context.Context, attemptsBefore int32) error {
 // rest ends the session. A reset applies the settings that came after its point once more, in the new run: the last
 // must not be one that skips.
 func (w workflow) rest(ctx context.Context) error {
-	err := w.configure(ctx, &commonpb.TimeSkippingConfig{Enabled: false})
+	err := persist(ctx, func() error { return w.configure(ctx, &commonpb.TimeSkippingConfig{Enabled: false}) })
 	if errors.Is(err, ErrEnded) {
 		return nil
 	}
@@ -139,14 +150,11 @@ func (w workflow) rest(ctx context.Context) error {
 }
 
 func (w workflow) configure(ctx context.Context, config *commonpb.TimeSkippingConfig) error {
-	err := persist(ctx, func() error {
-		_, err := w.client.WorkflowService().UpdateWorkflowExecutionOptions(ctx, &workflowservice.UpdateWorkflowExecutionOptionsRequest{
-			Namespace:                settings.Namespace,
-			WorkflowExecution:        &commonpb.WorkflowExecution{WorkflowId: w.id},
-			WorkflowExecutionOptions: &workflowpb.WorkflowExecutionOptions{TimeSkippingConfig: config},
-			UpdateMask:               &fieldmaskpb.FieldMask{Paths: []string{"time_skipping_config"}},
-		})
-		return err
+	_, err := w.client.WorkflowService().UpdateWorkflowExecutionOptions(ctx, &workflowservice.UpdateWorkflowExecutionOptionsRequest{
+		Namespace:                settings.Namespace,
+		WorkflowExecution:        &commonpb.WorkflowExecution{WorkflowId: w.id},
+		WorkflowExecutionOptions: &workflowpb.WorkflowExecutionOptions{TimeSkippingConfig: config},
+		UpdateMask:               &fieldmaskpb.FieldMask{Paths: []string{"time_skipping_config"}},
 	})
 	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
 		return ErrEnded

@@ -29,8 +29,9 @@ type person struct {
 	ctx context.Context
 	team
 	code, id string
-	next     int // the line of the story that comes next
-	retries  int // what had to be asked again because something was away
+	next     int         // the line of the story that comes next
+	said     []time.Time // when each line was sent, on the client's clock
+	retries  int         // what had to be asked again because something was away
 }
 
 type fields map[string]any
@@ -219,6 +220,7 @@ func (p *person) line(l stories.Line) {
 	if task, _ := stories.Asked(s, l); task != nil {
 		p.begins(*task, s)
 	}
+	p.said = append(p.said, p.now())
 	if _, err := p.send(fmt.Sprintf("line-%d", p.next), l.Message, said(s, l)); err != nil {
 		p.t.Fatalf("%s: line %d, %s: %v", p.code, p.next+1, l.Message, err)
 	}
