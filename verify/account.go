@@ -440,6 +440,9 @@ func (a *account) correct(c *fact) {
 		}
 	}
 	a.called(f)
+	if f.name == "review" {
+		a.mayReview(f)
+	}
 	switch {
 	case old.ended == nil:
 	case !f.ends(old.ended.key):

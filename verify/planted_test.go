@@ -325,6 +325,11 @@ var plants = []struct {
 	{"unmeasured", "unmeasured", func(t *testing.T, j journal) journal {
 		return j.says(j.said(t, "session-held", `"close"`), 3*24*time.Hour, "p-singh", "review", `{"by":"p-singh","decision":"complete","reason":"they feel well"}`)
 	}},
+	{"unmeasured", "unmeasured", func(t *testing.T, j journal) journal {
+		closing := j[j.said(t, "session-held", `"close"`)].At
+		j = j.says(len(j)-1, closing.AddDate(0, 0, 11).Sub(j[len(j)-1].Recorded), "p-singh", "review", `{"by":"p-singh","decision":"complete","reason":"they feel well"}`)
+		return j.says(len(j)-1, time.Hour, "p-singh", "correct", `{"by":"p-singh","entry":"planted-review","why":"it was earlier","happened":"`+closing.AddDate(0, 0, 3).Format(time.RFC3339)+`"}`)
+	}},
 	{"lapsed-early", "completed", lapses},
 	{"lapsed-uncalled", "completed", lapses},
 	{"lapsed-unowed", "completed", lapses},
