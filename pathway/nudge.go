@@ -70,7 +70,7 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 			}
 		}
 		if n.count > last.Count {
-			return n
+			return p.byDay(n)
 		}
 		n.count++
 		n.staff = append(n.staff, p.CareTeam.Coordinators...)
@@ -79,9 +79,15 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 		return n
 	case last.Count == 0:
 		n.at = t.Due
-		return n
+		return p.byDay(n)
 	}
 	n.at, n.kind = p.nextMorning(last.At), DigestMail
+	return n
+}
+
+// byDay is a nudge that comes in the hours of mail: one that falls due at night is read in the morning.
+func (p *Pathway) byDay(n nudge) nudge {
+	n.at = p.opening(p.PracticeZone, n.at)
 	return n
 }
 
@@ -123,19 +129,10 @@ func (p *Pathway) acknowledged(t Task) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// morning is the next opening of the hours of mail in the practice's zone, spread over its first minutes.
-func (p *Pathway) morning(after time.Time) time.Time {
-	from, _ := clock("mail.from", p.Protocol.Mail.From)
-	open := onDay(after.In(p.zone()), from).Add(p.spread())
-	if !open.After(after) {
-		open = onDay(after.In(p.zone()).AddDate(0, 0, 1), from).Add(p.spread())
-	}
-	return open
-}
-
-// nextMorning is that of the day after.
+// nextMorning is when the hours of mail begin on the day after, in the practice's zone, spread over their first minutes.
 func (p *Pathway) nextMorning(after time.Time) time.Time {
-	return p.morning(onDay(after.In(p.zone()), day-time.Minute))
+	from, _ := clock("mail.from", p.Protocol.Mail.From)
+	return onDay(after.In(p.zone()).AddDate(0, 0, 1), from).Add(p.spread())
 }
 
 // dueNudges tell staff what they are waited for: one mail for each person and urgency, whatever it is about.
@@ -322,11 +319,8 @@ func (p *Pathway) deskHour(at time.Time) time.Time {
 
 // awake is the next morning where a moment lies outside the practice's hours of mail, or zero.
 func (p *Pathway) awake(at time.Time) time.Time {
-	from, _ := clock("mail.from", p.Protocol.Mail.From)
-	until, _ := clock("mail.until", p.Protocol.Mail.Until)
-	local := at.In(p.zone())
-	if !local.Before(onDay(local, from)) && local.Before(onDay(local, until)) {
-		return time.Time{}
+	if open := p.opening(p.PracticeZone, at); open.After(at) {
+		return open
 	}
-	return p.morning(at)
+	return time.Time{}
 }

@@ -105,6 +105,32 @@ func TestTheRightHour(t *testing.T) {
 	}
 }
 
+// What falls due for staff at night is told in the morning: nothing happens for it in the night itself.
+func TestWhatFallsDueAtNightIsToldInTheMorning(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		enrolled string
+		want     []string
+	}{
+		{"2026-01-05 10:00", []string{"Wed 7 Jan 10:00", "Sat 10 Jan 10:00", "Sun 11 Jan " + morning, "Mon 12 Jan " + morning}},
+		{"2026-01-05 19:59", []string{"Wed 7 Jan 19:59", "Sat 10 Jan 19:59", "Sun 11 Jan " + morning, "Mon 12 Jan " + morning}},
+		{"2026-01-05 20:00", []string{"Thu 8 Jan " + morning, "Sun 11 Jan " + morning, "Mon 12 Jan " + morning}},
+		{"2026-01-06 03:00", []string{"Thu 8 Jan " + morning, "Sun 11 Jan " + morning, "Mon 12 Jan " + morning}},
+	} {
+		h := newHouse(t, func(e *Enrolment) { e.At = at(row.enrolled) })
+		h.until(at("2026-01-12 12:00"))
+		var got []string
+		for _, e := range h.journal {
+			if e.Name == "nudge" && strings.HasPrefix(e.Text, "p-singh") {
+				got = append(got, e.At.In(h.p.zone()).Format("Mon 2 Jan 15:04"))
+			}
+		}
+		if !slices.Equal(got, row.want) {
+			t.Errorf("enrolled at %s, the prescriber heard at %v, expected %v", row.enrolled, got, row.want)
+		}
+	}
+}
+
 // A client who travels reads on the clock where they are: what waits for the morning waits for theirs, and says their time.
 func TestAClientWhoTravels(t *testing.T) {
 	shows(t, "mail-hours", "contact-change")

@@ -127,8 +127,8 @@ func (a *account) otherTime(l records.ChainedLine, f *fact) {
 		return
 	}
 	c := call{key: fmt.Sprintf("answer/%s/r%d", v.name, v.revision), session: v.name, until: v.start, urgent: v.start.Sub(l.Recorded) < hours(a.rules.Booking.LateHours)}
-	if local := l.Recorded.In(a.zone).Format("15:04"); c.urgent && (local < a.rules.Mail.From || local >= a.rules.Mail.Until) {
-		c.since = a.morning(l.Recorded.Add(-a.fromMidnight()), a.rules.Mail.SpreadMinutes)
+	if at := a.byDay(l.Recorded); c.urgent && at.After(l.Recorded) {
+		c.since = at
 	}
 	a.toCall(c, l.Recorded)
 }

@@ -132,6 +132,9 @@ func (a *account) silence(asOf time.Time) {
 // which kap only asked what became of mail; then the next has it, or one of the next where those were such as well.
 func (a *account) untold(s stage, w *waiting, heard bool) {
 	by := a.dueBy(w)
+	if !by.IsZero() && (w.way == byDays || w.way == whenDue) {
+		by = a.byDay(by)
+	}
 	due := !by.IsZero() && s.at.After(by.Add(minute))
 	if w.from.Equal(s.at) { // what is told of at once is told of in the step that brought it
 		due = by.Equal(s.at) && w.way != whenDue
@@ -203,6 +206,14 @@ func (a *account) morning(after time.Time, minutes int) time.Time {
 	from, _ := time.Parse("15:04", a.rules.Mail.From)
 	day := after.In(a.zone)
 	return time.Date(day.Year(), day.Month(), day.Day()+1, from.Hour(), from.Minute()+minutes, 0, 0, a.zone)
+}
+
+// byDay is a moment in the hours of mail, and else when they begin next, at the latest: staff read nothing at night that can wait.
+func (a *account) byDay(at time.Time) time.Time {
+	if local := at.In(a.zone).Format("15:04"); local >= a.rules.Mail.From && local < a.rules.Mail.Until {
+		return at
+	}
+	return a.morning(at.Add(-a.fromMidnight()), a.rules.Mail.SpreadMinutes)
 }
 
 func (a *account) clock(at time.Time) string { return at.In(a.zone).Format("2006-01-02 15:04") }
