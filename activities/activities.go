@@ -145,7 +145,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (pathway.Mail
 		}
 		return "", later(fmt.Sprintf("mail %s of pathway %s is not claimed: %s", in.Key, in.Pathway, records.Plain(err)), "not-claimed", 0)
 	case claimed.ID == "" && (status == pathway.ClaimedMail || status == pathway.PendingMail): // pending: it has just been given back
-		return "", later("the mail is being sent by another process", "claimed", lease)
+		return "", later("the mail is being sent by another process", sentElsewhere, lease)
 	case status != pathway.ClaimedMail:
 		return status, nil
 	}
@@ -168,7 +168,7 @@ func (a *Activities) send(ctx context.Context, in DeliverInput, claimed records.
 		if err := a.settle(ctx, claimed, pathway.PendingMail, time.Time{}); err != nil {
 			return "", err
 		}
-		return "", later("the claim on the mail has grown old", "claimed", 0)
+		return "", later("the claim on the mail has grown old", sentElsewhere, 0)
 	}
 	sent := a.Sender.Send(ctx, a.Practice, claimed.ID, claimed.To.GivenName, address, letter)
 	a.heed(ctx, sent, claimed.Probe)
@@ -186,6 +186,9 @@ func (a *Activities) send(ctx context.Context, in DeliverInput, claimed records.
 	}
 	return status, nil
 }
+
+// sentElsewhere is the kind of error of a mail that somebody else has claimed, or may have.
+const sentElsewhere = "claimed"
 
 // later is the error with which a delivery waits for its next try, by Temporal's own backoff where wait is 0. It is no fault of
 // ours, and waiting is not to fill the log.

@@ -2,11 +2,13 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"kap/pathway"
 	"kap/records"
@@ -113,10 +115,15 @@ func (a *Activities) atOnce(ctx context.Context, until time.Time, keys []string,
 			}
 			start := time.Now()
 			status, err := send(ctx, i)
-			if err != nil || status == pathway.UnknownMail || time.Since(start) >= atOnceWithin {
+			var failed *temporal.ApplicationError
+			elsewhere := errors.As(err, &failed) && failed.Type() == sentElsewhere // as a digest is that another pathway's takes along
+			if err != nil && !elsewhere || status == pathway.UnknownMail || time.Since(start) >= atOnceWithin {
 				a.swift.rest()
 			}
-			if err != nil {
+			switch {
+			case elsewhere:
+				continue
+			case err != nil:
 				return
 			}
 			said <- Delivered{keys[i], status}

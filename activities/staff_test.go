@@ -184,6 +184,27 @@ func TestThreeDigestsToOnePersonAreOneMail(t *testing.T) {
 	o.silentAbout(nil)
 }
 
+// A digest that another pathway's takes along says nothing of the mail service: what else there is goes out at once.
+func TestADigestThatIsOnItsWayKeepsNoOtherMail(t *testing.T) {
+	t.Parallel()
+	service := newInbox(t, status(http.StatusAccepted))
+	o := newPost(t, service.URL, enough)
+	digests(t, o)
+	o.owes("K7Q2M9", pathway.Mail{Key: "nudge", Kind: pathway.NudgeMail, Staff: "p-singh", Since: tuesday, From: tuesday})
+	if c, _, err := o.acts.Store.Claim(t.Context(), "B2B2B2", "digest", time.Minute); err != nil || len(c.Waiting) != 3 {
+		t.Fatalf("found %+v, %v, expected the digests of three", c, err)
+	}
+	known, err := run[[]activities.Delivered](o.environment(), o.acts.DeliverAtOnce, activities.SeveralInput{Pathway: "K7Q2M9", Keys: []string{"digest", "nudge"}})
+	if want := []activities.Delivered{{Key: "nudge", Status: pathway.SentMail}}; err != nil || !slices.Equal(known, want) {
+		t.Errorf("found %v, %v, expected %v", known, err, want)
+	}
+	known, err = run[[]activities.Delivered](o.environment(), o.acts.DeliverAtOnce, activities.SeveralInput{Pathway: "D4D4D4", Keys: []string{"digest"}})
+	if err != nil || len(known) != 1 {
+		t.Errorf("found %v, %v, expected the other person's digest to go out", known, err)
+	}
+	service.gets(t, 2)
+}
+
 func TestADigestThatDidNotGoOutIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	service := newInbox(t, status(http.StatusServiceUnavailable, "Retry-After", "5"))
