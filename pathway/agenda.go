@@ -588,7 +588,7 @@ func (p *Pathway) nextChange(now time.Time, tasks []Task) Wake {
 	var next Wake
 	at := next.sooner(now)
 	for _, t := range tasks {
-		at(p.opening(p.PracticeZone, t.Due), "is it done: %s", t.Key) // at night nobody looks
+		at(p.byDay(t.Due), "is it done: %s", t.Key)
 		at(p.next(t, now).at, "tell whoever owes it: %s", t.Key)
 	}
 	if p.Outcome != "" {

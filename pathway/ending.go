@@ -170,7 +170,7 @@ func (p *Pathway) closingTasks(now, since time.Time) []Task {
 	if contested == "" || p.agreed(now, CompleteReview) {
 		return nil
 	}
-	all := p.measureTasks(p.unclosed(now), since, now)
+	all := p.measureTasks(p.unclosed(now), since, since)
 	if len(all) > 0 && now.Before(p.askedUntil()) { // first the client is asked
 		return all
 	}

@@ -65,12 +65,12 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 	case t.ladder == gateLadder:
 		n.count = last.Count
 		for _, days := range rules.ClinicianDays[min(last.Count, len(rules.ClinicianDays)):] {
-			if at := t.Since.In(p.zone()).AddDate(0, 0, days); n.count == last.Count || !at.After(now) {
+			if at := p.byDay(t.Since.In(p.zone()).AddDate(0, 0, days)); n.count == last.Count || !at.After(now) {
 				n.at, n.count = at, n.count+1
 			}
 		}
 		if n.count > last.Count {
-			return p.byDay(n)
+			return n
 		}
 		n.count++
 		n.staff = append(n.staff, p.CareTeam.Coordinators...)
@@ -78,18 +78,15 @@ func (p *Pathway) next(t Task, now time.Time) nudge {
 		n.at = t.Since
 		return n
 	case last.Count == 0:
-		n.at = t.Due
-		return p.byDay(n)
+		n.at = p.byDay(t.Due)
+		return n
 	}
 	n.at, n.kind = p.nextMorning(last.At), DigestMail
 	return n
 }
 
-// byDay is a nudge that comes in the hours of mail: one that falls due at night is read in the morning.
-func (p *Pathway) byDay(n nudge) nudge {
-	n.at = p.opening(p.PracticeZone, n.at)
-	return n
-}
+// byDay is when staff notice what comes up at a moment that is not urgent: at night, in the morning.
+func (p *Pathway) byDay(at time.Time) time.Time { return p.opening(p.PracticeZone, at) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -319,7 +316,7 @@ func (p *Pathway) deskHour(at time.Time) time.Time {
 
 // awake is the next morning where a moment lies outside the practice's hours of mail, or zero.
 func (p *Pathway) awake(at time.Time) time.Time {
-	if open := p.opening(p.PracticeZone, at); open.After(at) {
+	if open := p.byDay(at); open.After(at) {
 		return open
 	}
 	return time.Time{}

@@ -133,7 +133,7 @@ func (p *Pathway) Status(now time.Time) Status {
 		switch {
 		case t.Urgent:
 			s.Attention = UrgentAttention
-		case t.Overdue(now) && s.Attention == NoAttention:
+		case p.asksForAttention(t, now) && s.Attention == NoAttention:
 			s.Attention = TaskAttention
 		}
 	}

@@ -118,12 +118,17 @@ func TestWhatFallsDueAtNightIsToldInTheMorning(t *testing.T) {
 		{"2026-01-06 03:00", []string{"Thu 8 Jan " + morning, "Sun 11 Jan " + morning, "Mon 12 Jan " + morning}},
 	} {
 		h := newHouse(t, func(e *Enrolment) { e.At = at(row.enrolled) })
+		h.until(h.now.AddDate(0, 0, 2).Add(time.Second)) // the clearance is due, which asks for attention when it is told
+		asks := h.p.Status(h.now).Attention == TaskAttention
 		h.until(at("2026-01-12 12:00"))
 		var got []string
 		for _, e := range h.journal {
 			if e.Name == "nudge" && strings.HasPrefix(e.Text, "p-singh") {
 				got = append(got, e.At.In(h.p.zone()).Format("Mon 2 Jan 15:04"))
 			}
+		}
+		if due := at(row.enrolled).AddDate(0, 0, 2).Format("Mon 2 Jan 15:04"); asks != (due == row.want[0]) {
+			t.Errorf("enrolled at %s, attention on %s: %v", row.enrolled, due, asks)
 		}
 		if !slices.Equal(got, row.want) {
 			t.Errorf("enrolled at %s, the prescriber heard at %v, expected %v", row.enrolled, got, row.want)

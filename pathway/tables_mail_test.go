@@ -607,7 +607,7 @@ func TestWhatIsAskedForAtOnceIsNotOverdueAtOnce(t *testing.T) {
 			continue
 		}
 		told := slices.ContainsFunc(h.p.Nudges, func(n Nudge) bool { return n.About == key })
-		if !told || task.Overdue(h.now) || !task.Overdue(h.now.AddDate(0, 0, 1)) {
+		if !told || h.p.asksForAttention(*task, h.now) || !h.p.asksForAttention(*task, h.now.AddDate(0, 0, 1)) {
 			t.Errorf("%s: told %v, asked for at %s, due %s, at %s", key, told, h.p.clockTime(task.Since), h.p.clockTime(task.Due), h.p.clockTime(h.now))
 		}
 		if got := h.p.Status(h.now).Attention; key != "stop" && got != NoAttention {

@@ -27,8 +27,10 @@ type Field struct {
 	Value any    `json:"value"`
 }
 
-// Overdue says whether somebody has to notice.
-func (t Task) Overdue(now time.Time) bool { return t.Urgent || !t.Due.After(now) }
+// asksForAttention says whether somebody has to notice a task: it is urgent, or overdue, at night from the morning on.
+func (p *Pathway) asksForAttention(t Task, now time.Time) bool {
+	return t.Urgent || !p.byDay(t.Due).After(now)
+}
 
 // task makes a task of one role, of which it hears when it is due and then each day.
 func (p *Pathway) task(key string, since time.Time, due time.Duration, message string, by Role, what string, args ...any) Task {

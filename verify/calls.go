@@ -127,16 +127,10 @@ func (a *account) otherTime(l records.ChainedLine, f *fact) {
 		return
 	}
 	c := call{key: fmt.Sprintf("answer/%s/r%d", v.name, v.revision), session: v.name, until: v.start, urgent: v.start.Sub(l.Recorded) < hours(a.rules.Booking.LateHours)}
-	if at := a.byDay(l.Recorded); c.urgent && at.After(l.Recorded) {
+	if at := a.byDay(l.Recorded, a.rules.Mail.SpreadMinutes); c.urgent && at.After(l.Recorded) {
 		c.since = at
 	}
 	a.toCall(c, l.Recorded)
-}
-
-// fromMidnight is how long mail waits for its hours on a day.
-func (a *account) fromMidnight() time.Duration {
-	from, _ := time.Parse("15:04", a.rules.Mail.From)
-	return time.Duration(from.Hour())*time.Hour + time.Duration(from.Minute())*time.Minute
 }
 
 // saidByPhone: to a client who gets no mail, somebody says what one would.

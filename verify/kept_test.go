@@ -298,6 +298,30 @@ func TestNudgesAreAsLateAsTheWorker(t *testing.T) {
 	}
 }
 
+// Half an hour after the second of the days on which clinicians hear of gates, at night, the worker is back: the first was told of late
+// then, the second comes in the morning.
+func TestTheWorkerIsBackAtNight(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s := h.begin("CCCCC2", func(e *pathway.Enrolment) { e.At = time.Date(2026, 2, 2, 8, 0, 0, 0, time.UTC) }) // 03:00
+	s.waits(s.now.Add(9 * time.Hour))
+	s.say("prescriber-clearance", `{"by":"p-singh","decision":"more-information","needed":"the latest laboratory results","medications_reviewed":true,"cardiovascular_history_reviewed":true,"psychiatric_history_reviewed":true,"medically_stable":true}`)
+	s.now = time.Date(2026, 2, 7, 8, 30, 0, 0, time.UTC)
+	s.work()
+	s.waits(s.now.Add(36 * time.Hour))
+	j := journal(h.books("CCCCC2").Journal)
+	var told []string
+	for _, i := range j.nudged(t, "psychological-evaluation") {
+		told = append(told, j[i].At.Format("2 15:04 ")+j[i].Text)
+	}
+	if len(told) != 4 || !strings.HasPrefix(told[0], "7 08:30") || !strings.HasPrefix(told[1], "7 13:") || !strings.HasPrefix(told[2], "8 13:") {
+		t.Errorf("told %q", told)
+	}
+	if found := verify.Journal(j, s.now); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
 // Whoever acknowledges once more, in the night, hears of it that morning all the same, and nothing is missing.
 func TestAcknowledgedTwice(t *testing.T) {
 	t.Parallel()

@@ -133,7 +133,7 @@ func (a *account) silence(asOf time.Time) {
 func (a *account) untold(s stage, w *waiting, heard bool) {
 	by := a.dueBy(w)
 	if !by.IsZero() && (w.way == byDays || w.way == whenDue) {
-		by = a.byDay(by)
+		by = a.byDay(by, a.rules.Mail.SpreadMinutes)
 	}
 	due := !by.IsZero() && s.at.After(by.Add(minute))
 	if w.from.Equal(s.at) { // what is told of at once is told of in the step that brought it
@@ -166,8 +166,8 @@ func (a *account) dueBy(w *waiting) time.Time {
 		return time.Time{}
 	case w.way == inHaste && last != nil:
 		return later(by, last.at.Add(hours(rules.UrgentHours)))
-	case w.way == byDays && last != nil && a.passed(last) < len(rules.ClinicianDays):
-		return later(a.afterDays(w.from, 0), a.afterDays(last.since, a.passed(last)))
+	case w.way == byDays && last != nil && a.passed(last, 0) < len(rules.ClinicianDays):
+		return later(a.afterDays(w.from, 0), a.afterDays(last.since, a.passed(last, 0)))
 	case w.way == byDays:
 		by = a.afterDays(w.from, 0)
 	case w.way == inHand:
@@ -183,10 +183,11 @@ func (a *account) dueBy(w *waiting) time.Time {
 	return by
 }
 
-// passed is how many of the days after which a clinician hears of a gate were over with a nudge.
-func (a *account) passed(t *told) int {
+// passed is how many of the days after which a clinician hears of a gate were over with a nudge, where the hours of mail begin so many
+// minutes late.
+func (a *account) passed(t *told, minutes int) int {
 	n := 0
-	for n < len(a.rules.Nudges.ClinicianDays) && !a.afterDays(t.since, n).After(t.at.Add(second)) {
+	for n < len(a.rules.Nudges.ClinicianDays) && !a.byDay(a.afterDays(t.since, n), minutes).After(t.at.Add(second)) {
 		n++
 	}
 	return n
@@ -208,12 +209,15 @@ func (a *account) morning(after time.Time, minutes int) time.Time {
 	return time.Date(day.Year(), day.Month(), day.Day()+1, from.Hour(), from.Minute()+minutes, 0, 0, a.zone)
 }
 
-// byDay is a moment in the hours of mail, and else when they begin next, at the latest: staff read nothing at night that can wait.
-func (a *account) byDay(at time.Time) time.Time {
-	if local := at.In(a.zone).Format("15:04"); local >= a.rules.Mail.From && local < a.rules.Mail.Until {
-		return at
+// byDay is a moment in the hours of mail, and else some minutes after they begin next: staff read nothing at night that can wait.
+func (a *account) byDay(at time.Time, minutes int) time.Time {
+	switch local := at.In(a.zone).Format("15:04"); {
+	case local < a.rules.Mail.From:
+		return a.morning(at.In(a.zone).AddDate(0, 0, -1), minutes)
+	case local >= a.rules.Mail.Until:
+		return a.morning(at, minutes)
 	}
-	return a.morning(at.Add(-a.fromMidnight()), a.rules.Mail.SpreadMinutes)
+	return at
 }
 
 func (a *account) clock(at time.Time) string { return at.In(a.zone).Format("2006-01-02 15:04") }
@@ -267,8 +271,8 @@ func (a *account) tooSoon(s stage, mail pathway.MailKind, o pathway.Owed) {
 	case mail == pathway.UrgentMail, mail == pathway.NewsMail:
 	case days && !before && mail == pathway.NudgeMail:
 		from = a.afterDays(o.Since, 0)
-	case days && before && a.passed(last) < len(rules.ClinicianDays):
-		from = a.afterDays(o.Since, a.passed(last))
+	case days && before && a.passed(last, a.rules.Mail.SpreadMinutes) < len(rules.ClinicianDays):
+		from = a.afterDays(o.Since, a.passed(last, a.rules.Mail.SpreadMinutes))
 	case before:
 		from = a.morning(last.at, 0)
 	case mail == pathway.NudgeMail && !days:

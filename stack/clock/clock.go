@@ -101,6 +101,9 @@ func unfinished(found *description) string {
 	return ""
 }
 
+// awayPause is how long a server that is away is left alone.
+const awayPause = 100 * time.Millisecond
+
 // persist asks again while the server is away: it may be on its way back from a kill.
 func persist(ctx context.Context, ask func() error) error {
 	for {
@@ -108,7 +111,7 @@ func persist(ctx context.Context, ask func() error) error {
 		if !away(err) {
 			return err
 		}
-		if pause(ctx, 100*time.Millisecond) != nil {
+		if pause(ctx, awayPause) != nil {
 			return err
 		}
 	}

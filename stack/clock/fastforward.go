@@ -38,10 +38,12 @@ func FastForward(ctx context.Context, c client.Client, workflowID string, to tim
 	if err != nil {
 		return err
 	}
-	if err := w.land(ctx, attempts(found)); err != nil { // from a hop of a call that failed
-		return err
+	moved := found.GetWorkflowExtendedInfo().GetTimeSkippingInfo().GetEffectiveConfig().GetFastForwardConfig() != nil
+	if moved { // by a call that failed
+		if err := w.land(ctx, attempts(found)); err != nil {
+			return err
+		}
 	}
-	moved := false
 	for {
 		if err := Settle(ctx, c, workflowID); err != nil {
 			return err
@@ -94,7 +96,7 @@ func (w workflow) hop(ctx context.Context, by time.Duration) error {
 		MaxSessionSkipCount: 1,
 	})
 	if away(err) {
-		return nil
+		return pause(ctx, awayPause)
 	}
 	return err
 }

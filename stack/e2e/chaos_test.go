@@ -224,18 +224,18 @@ func newFaults(t testing.TB, h *house, seed uint64) *faults {
 	go func() {
 		defer close(f.gone)
 		for {
-			pause := 3000 + random.IntN(8000)
-			if len(kills) > 0 {
-				pause /= 3
+			pause := 2 * time.Second
+			if len(kills) == 0 {
+				pause = time.Duration(3000+random.IntN(8000)) * time.Millisecond
 			}
 			select {
 			case <-f.stop:
 				return
-			case <-time.After(time.Duration(pause) * time.Millisecond):
+			case <-time.After(pause):
 			}
 			if len(kills) == 0 {
-				f.strike(random, "")
-			} else if f.strike(random, kills[0]) {
+				f.strike(deal(random))
+			} else if f.strike(fault{victim: kills[0], how: "killed"}) {
 				kills = kills[1:]
 			}
 		}
@@ -245,30 +245,40 @@ func newFaults(t testing.TB, h *house, seed uint64) *faults {
 
 var processes = []string{machine.Worker, machine.Temporal, machine.Postgres, machine.Inbox}
 
-// strike has a fault befall something, or kills what it is told to; it says whether there was anything to strike.
-func (f *faults) strike(random *rand.Rand, kill string) bool {
-	victim := append(processes, machine.Worker)[random.IntN(5)]
-	how := []string{"killed", "killed", "stopped for a while", "restarted", "made to fail"}[random.IntN(5)]
-	pause := time.Duration(200+random.IntN(4000)) * time.Millisecond
-	mode := []inbox.Mode{inbox.TooManyRequests, inbox.ServerError, inbox.Hang, inbox.Drop}[random.IntN(4)]
-	times := 1 + random.IntN(3)
-	switch {
-	case kill != "":
-		victim, how = kill, "killed"
-	case how == "made to fail":
-		victim = machine.Inbox
+// fault is what befalls a process: for so long, or, where it is made to fail, so often in this way.
+type fault struct {
+	victim, how string
+	pause       time.Duration
+	fails       inbox.Faults
+}
+
+func deal(random *rand.Rand) fault {
+	f := fault{
+		victim: append(processes, machine.Worker)[random.IntN(5)],
+		how:    []string{"killed", "killed", "stopped for a while", "restarted", "made to fail"}[random.IntN(5)],
+		pause:  time.Duration(200+random.IntN(4000)) * time.Millisecond,
+		fails:  inbox.Faults{Mode: []inbox.Mode{inbox.TooManyRequests, inbox.ServerError, inbox.Hang, inbox.Drop}[random.IntN(4)], Times: 1 + random.IntN(3)},
 	}
+	if f.how == "made to fail" {
+		f.victim = machine.Inbox
+	}
+	return f
+}
+
+// strike says whether there was anything to strike.
+func (f *faults) strike(with fault) bool {
+	victim := with.victim
 	pid := f.h.PID(victim)
 	if pid == 0 {
 		return false // still down from the last time
 	}
 	var err error
-	switch how {
+	switch with.how {
 	case "killed":
 		err = syscall.Kill(pid, syscall.SIGKILL)
 	case "stopped for a while":
 		if err = syscall.Kill(pid, syscall.SIGSTOP); err == nil {
-			time.Sleep(pause)
+			time.Sleep(with.pause)
 			err = syscall.Kill(pid, syscall.SIGCONT)
 		}
 	case "restarted":
@@ -276,15 +286,15 @@ func (f *faults) strike(random *rand.Rand, kill string) bool {
 			err = f.h.Resume(context.Background(), victim)
 		}
 	case "made to fail":
-		if f.h.fail(inbox.Faults{Mode: mode, Times: times}) != nil {
+		if f.h.fail(with.fails) != nil {
 			return false // it is away, which is worse
 		}
-		victim += " (" + string(mode) + ")"
+		victim += " (" + string(with.fails.Mode) + ")"
 	}
 	if err != nil {
-		f.t.Errorf("%s cannot be %s: %v", victim, how, err)
+		f.t.Errorf("%s cannot be %s: %v", victim, with.how, err)
 	}
-	f.counts[victim+" "+how]++
+	f.counts[victim+" "+with.how]++
 	return true
 }
 
