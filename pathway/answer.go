@@ -61,8 +61,8 @@ func (m *ClientAnswer) record(p *Pathway, now time.Time) (string, *Refusal) {
 	a.Answer = m.Answer
 	if m.Answer == AnotherTimeAnswer {
 		since, urgent := now.Truncate(time.Second), p.shortNotice(*a, now)
-		if morning := p.awake(since); urgent && morning.Before(a.Start) { // nobody can call at night, so nobody is woken for it
-			since = later(since, morning)
+		if morning := p.byDay(since); urgent && morning.Before(a.Start) { // nobody can call at night, so nobody is woken for it
+			since = morning
 		}
 		p.call(since, answerKey(*a), a.Name, fmt.Sprintf("they need another time for %s, booked for %s; then move-session or cancel-session", a.Name, p.clockTime(a.Start)),
 			a.Start, urgent)
